@@ -1,0 +1,163 @@
+# mispair: out-of-tree build in build/; `make help` lists the targets.
+#
+# Only `demo`, `check` and `deps` install anything; all else uses what is there.
+
+CLANG     ?= clang
+CC        ?= gcc
+BPFTOOL   ?= $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v bpftool)
+BUILD     ?= build
+PREFIX    ?= /usr/local
+Q         := $(if $(V),,@)
+say        = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
+
+ARCH      := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+WARN      := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
+CFLAGS    ?= -O2 -g
+ALLCFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iuser -I$(BUILD)
+BPFFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
+	     -Wno-unused-parameter -Werror -Ibpf
+LIBS      := -lbpf -lelf -lz -ljson-c
+SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+
+SRCS      := $(wildcard user/*.c)
+OBJS      := $(SRCS:user/%.c=$(BUILD)/user/%.o)
+BPFHDRS   := $(wildcard bpf/*.h)
+
+all: $(BUILD)/mispair ## build/mispair, the one binary
+
+# ---- the program ----
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BPFHDRS)
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPFFLAGS) -c $< -o $@.tmp
+	$(Q)llvm-strip -g $@.tmp -o $@ 2>/dev/null || mv $@.tmp $@
+	$(Q)rm -f $@.tmp
+
+$(BUILD)/mispair.skel.h: $(BUILD)/bpf/mispair.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name mispair_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/user/session.o: $(BUILD)/mispair.skel.h
+
+$(BUILD)/user/%.o: user/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALLCFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/mispair: $(OBJS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS)
+
+# ---- tests ----
+
+# The pure core and everything else that needs neither libbpf nor root, under ASan and UBSan. A
+# test names the sources it is linked with.
+USER       = $(patsubst %,user/%.c,$(1))
+UNIT_ledger            :=
+UNIT_pytask            :=
+UNIT_correlate         := $(call USER,correlate verdict describe names)
+UNIT_verdict           := $(call USER,verdict)
+UNIT_describe          := $(call USER,describe)
+UNIT_queue             := $(call USER,queue)
+UNIT_options           := $(call USER,options numparse)
+UNIT_pylayout          := $(call USER,pylayout)
+UNIT_remote            := $(call USER,remote)
+UNIT_escape            := $(call USER,escape)
+UNIT_numparse          := $(call USER,numparse)
+UNIT_procinfo          := $(call USER,procinfo)
+UNIT_pyfind            := $(call USER,pyfind elfview)
+UNIT_pyfind_hostile    := $(call USER,pyfind elfview)
+UNIT_sink_ndjson       := $(call USER,sink_ndjson escape names)
+UNIT_sink_ndjson_fail  := $(call USER,sink_ndjson escape names)
+UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
+UNITS      := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+UNIT_BINS  := $(UNITS:%=$(BUILD)/tests/unit/%)
+
+.SECONDEXPANSION:
+$(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.h user/*.h bpf/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 $(SANITIZE) $(WARN) -D_GNU_SOURCE -Iuser -Itests/unit -Ibpf \
+		$(filter %.c,$^) -o $@ -lcmocka -ljson-c -lelf
+
+# Workloads and the bare benchmark.
+WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corpus/*.c)) \
+	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
+
+$(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Itests/corpus $< -o $@ -pthread
+
+$(BUILD)/tests/%: tools/bench/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
+
+# The ledger's vectors in the kernel.
+$(BUILD)/bpf/twin.bpf.o: tests/kernel/twin.bpf.c $(BPFHDRS)
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPFFLAGS) -c $< -o $@
+
+$(BUILD)/twin.skel.h: $(BUILD)/bpf/twin.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name twin_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/tests/kernel/%: tests/kernel/test_%.c $(BUILD)/twin.skel.h $(BPFHDRS) $(wildcard tests/unit/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iuser -Itests/unit -Ibpf \
+		-I$(BUILD) $< -o $@ -lcmocka -lbpf -lelf -lz
+
+KERNEL_BINS := $(patsubst tests/kernel/test_%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
+
+check: ## set up this host, build, run every test
+	$(Q)tools/install-deps.sh
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)tools/check.sh $(BUILD)
+
+tests: $(UNIT_BINS) $(KERNEL_BINS) $(WORKLOADS) ## build the tests
+
+check-unit: $(UNIT_BINS) ## pure core, under ASan and UBSan; no root
+	$(Q)tools/check.sh $(BUILD) unit
+
+check-kernel: $(KERNEL_BINS) ## the ledger's vectors in the kernel; root
+	$(Q)tools/check.sh $(BUILD) kernel
+
+check-system: all $(WORKLOADS) ## real clients and servers on loopback; root
+	$(Q)tools/check.sh $(BUILD) system
+
+check-style: ## formatting and the tree's own rules
+	$(Q)tools/check.sh $(BUILD) style
+
+check-corpus: all $(WORKLOADS) ## the corpus that exists so far, with its known truth; root
+	$(Q)/usr/bin/python3 tests/system/run.py --mispair $(BUILD)/mispair --only asyncio
+
+check-vm: ## other kernels in QEMU
+	@echo "check-vm: the tiers for other kernels are not built yet" >&2; exit 1
+
+demo: ## set up this host, build, show a finding
+	$(Q)tools/install-deps.sh demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/demo.sh $(BUILD)/mispair
+
+deps: ## install what building and testing needs
+	$(Q)tools/install-deps.sh
+
+bench: all $(WORKLOADS) ## cost, traced over untraced, paired
+	$(Q)/usr/bin/python3 tools/bench/bench.py --mispair $(BUILD)/mispair
+
+fuzz: ## libFuzzer on what reads hostile input (FUZZ_SECONDS=60 each)
+	$(Q)tools/fuzz.sh $(BUILD)
+
+format: ## clang-format the tree
+	$(Q)clang-format -i $(wildcard user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c)
+
+install: all ## copy the binary to PREFIX/sbin
+	install -D -m 0755 $(BUILD)/mispair $(DESTDIR)$(PREFIX)/sbin/mispair
+
+clean: ## remove build/
+	$(Q)rm -rf $(BUILD)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+-include $(wildcard $(BUILD)/user/*.d)
+
+.PHONY: all check tests check-unit check-kernel check-system check-style check-corpus check-vm \
+	demo deps bench fuzz format install clean help
+.DELETE_ON_ERROR:
+.SECONDARY:

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Records that cross the ring buffer, and the values that both sides share. Kinds are explicit
+ * and append-only; structs are naturally aligned with explicit padding; the assertions below are
+ * read by both compilers.
+ */
+#ifndef MISPAIR_EVENTS_H
+#define MISPAIR_EVENTS_H
+
+#include "ledger.h"
+#include "pytask.h"
+
+enum event_kind {
+	EV_STEP = 1,	/* struct ev_step: a suspect's next step */
+	EV_PROCESS = 2, /* struct ev_head: first client connection of a process */
+	EV_EXEC = 3,	/* struct ev_head: a followed process became another program */
+	EV_EXIT = 4,	/* struct ev_head: a process we know is gone */
+	EV_LOOP = 5,	/* struct ev_loop: whose thread does this event loop run on? */
+	EV_LEDGER = 6,	/* struct ev_step: a socket's ledger at its end */
+	EV_BUDGET = 7,	/* struct ev_head: Task.cancel is called too often to keep its probe */
+	EV_LAYOUT = 8,	/* struct ev_head: a task does not look as the layout says */
+};
+
+enum step_kind { STEP_SEND = 1, STEP_RECV = 2, STEP_CLOSE = 3, STEP_CANCEL = 4, STEP_IDLE = 5 };
+
+struct ev_head {
+	__u32 kind;
+	__u32 size;
+	__u64 ts; /* CLOCK_MONOTONIC */
+	__u32 tgid;
+	__u32 tid;
+	char comm[16];
+};
+
+#define ADDR_LEN 108
+
+struct sock_addr {
+	__u16 family; /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 local_port;
+	__u16 peer_port;
+	__u16 unix_len; /* bytes of `peer` that are the Unix path; 0: unnamed */
+	__u8 local[16];
+	__u8 peer[ADDR_LEN]; /* an address, or a Unix path (a leading NUL: abstract) */
+};
+
+/* A probed cancellation. */
+struct cancel_info {
+	__u64 ts; /* 0: none */
+	__u64 by_task; /* the running task that called it, 0: none ran */
+	__u64 by_name[2];
+	__u64 waiter;  /* the future that the cancelled task waited for at that moment */
+	__u32 by_tid;
+	__u16 self_read;    /* it was inside StreamReader's wait for data */
+	__u16 waiter_state; /* fut_state of `waiter`; 0xffff: unknown */
+};
+
+/* L is the ledger as the transition left it; its owner is still the previous one (at a send). */
+struct ev_step {
+	struct ev_head head;
+	__u64 cookie;
+	struct ledger l;
+	struct ledger_in in;
+	struct owner who; /* sends: who sends now */
+	struct cancel_info cancel;
+	struct sock_addr addr;
+	__u64 exiting; /* closes: the process is exiting */
+};
+
+struct ev_loop {
+	struct ev_head head;
+	__u64 loop;
+	__u64 thread_self; /* pthread_self() of the thread that sends */
+};
+
+/* What the iterator over all ledgers writes for each socket. */
+struct ledger_row {
+	__u64 cookie;
+	struct ledger l;
+	struct sock_addr addr;
+	__u32 unread;
+	__u32 state; /* TCP state; 0 for Unix */
+};
+
+/* Kernel causes of loss, a prefix of enum loss in user/finding.h. */
+enum kernel_loss {
+	KLOSS_RING_FULL,
+	KLOSS_LEDGER_ALLOC,
+	KLOSS_TASK_UNREADABLE,
+	KLOSS_LATE_ATTACH,
+	KLOSS_MAP_FULL,
+	KLOSS_LAYOUT,
+	KLOSS_MAX,
+};
+
+/* Cheap totals, one per CPU. */
+enum counter {
+	CNT_SOCKETS,	/* ledgers made */
+	CNT_ENDED,	/* ... and ended */
+	CNT_ADOPTED,
+	CNT_CANCELS,	/* probed Task.cancel calls */
+	CNT_REQUESTS,	/* of ended TCP sockets */
+	CNT_REPLIES,
+	CNT_MAX,
+};
+
+enum rt_state {
+	RT_ASKED = 1, /* the collector was told and has not answered */
+	RT_NONE,      /* no runtime that we know: owners are threads */
+	RT_WAITING,   /* runtime found, not initialised yet: owners unknown */
+	RT_READY,     /* owners are tasks */
+	RT_BLIND,     /* runtime found, but not readable: owners unknown, cancellations probed */
+};
+
+/* Per process; key: tgid. Written by the collector, but for dict, probe_seq and the counts. */
+struct proc_rt {
+	__u64 dict_ptr; /* address of the static pointer current_tasks */
+	__u64 dict;	/* what it holds, once seen */
+	__u64 task_type;
+	__u32 state;	 /* enum rt_state */
+	__u32 probe_seq; /* probed cancellations so far */
+	__u32 mismatches;
+	__u32 validated; /* tasks that looked as the layout says */
+	__u32 probe_budget; /* calls of Task.cancel until EV_BUDGET; 0: no limit */
+	struct task_layout layout;
+	__u32 late;	 /* sends while the collector had not answered yet */
+	__u32 pad;
+	__u32 inherited; /* copied from the parent at fork; its first connection is told anew */
+};
+
+/* A task's address is soon another task's; its name is part of who it is. */
+struct cancel_key {
+	__u64 task;
+	__u64 name[2];
+	__u32 tgid;
+	__u32 pad;
+};
+
+struct loop_key {
+	__u64 loop;
+	__u32 tgid;
+	__u32 pad;
+};
+
+struct loop_val {
+	__u64 thread_self; /* 0: asked, not known yet */
+};
+
+/* Filters; the arrays are compared at a socket's birth only. */
+#define FILTER_MAX 16
+struct filters {
+	__u32 n_pids, n_comms, n_ports, n_peers;
+	__u32 follow; /* 1: only processes in the tree map */
+	__u32 pad;
+	__u32 pids[FILTER_MAX];
+	char comms[FILTER_MAX][16];
+	__u16 ports[FILTER_MAX];
+	struct {
+		__u32 family;
+		__u32 pad;
+		__u8 addr[16];
+	} peers[FILTER_MAX];
+};
+
+_Static_assert(sizeof(struct ev_head) == 40, "ev_head");
+_Static_assert(sizeof(struct owner) == 64, "owner");
+_Static_assert(sizeof(struct ledger) % 8 == 0, "ledger");
+_Static_assert(sizeof(struct ledger_in) == 32, "ledger_in");
+_Static_assert(sizeof(struct cancel_info) == 48, "cancel_info");
+_Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");
+_Static_assert(sizeof(struct ev_step) % 8 == 0, "ev_step");
+_Static_assert(sizeof(struct proc_rt) % 8 == 0, "proc_rt");
+_Static_assert(sizeof(struct task_layout) == 16, "task_layout");
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Maps and tunables of the recorder. At each map: key, owner, who deletes, what a full one does. */
+#ifndef MISPAIR_MAPS_H
+#define MISPAIR_MAPS_H
+
+/* Set by the collector between open and load. */
+const volatile __u32 opt_ledgers;  /* 1: report every socket's ledger at its end */
+const volatile __u32 opt_hot = 12; /* steps reported in full after a suspicion */
+const volatile struct filters filters;
+
+/*
+ * Ledgers: one a client socket. The kernel frees an entry with its socket. A socket that gets
+ * none (no memory) counts as KLOSS_LEDGER_ALLOC and is not spoken about.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct ledger);
+} ledgers SEC(".maps");
+
+/* Rare events for the collector. Full: the event is lost and counted, its socket gets a gap. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* set anew before load */
+} ring SEC(".maps");
+
+/*
+ * What we know of a process; key: tgid. Made by the first client connection or by fork, filled by
+ * the collector, deleted at exec and exit. Full: KLOSS_MAP_FULL, owners of that process are
+ * unknown.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct proc_rt);
+} procs SEC(".maps");
+
+/* Followed processes (mispair run, -p); key: tgid. Grown at fork, shrunk at exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u8);
+} tree SEC(".maps");
+
+/*
+ * Probed cancellations; key: process and task. LRU: losing an old one costs "when and by whom",
+ * the task's own memory still shows the cancellation.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct cancel_key);
+	__type(value, struct cancel_info);
+} cancelled SEC(".maps");
+
+/*
+ * The thread of an event loop; key: process and loop. Written by the collector on EV_LOOP. LRU:
+ * losing one means asking again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct loop_key);
+	__type(value, struct loop_val);
+} loops SEC(".maps");
+
+/* Ports that somebody listens on, only while sockets are adopted at the start. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u16);
+	__type(value, __u8);
+} listening SEC(".maps");
+
+/* Losses by cause and totals, per CPU; read by the collector. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KLOSS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CNT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+static __always_inline void count_loss(__u32 cause)
+{
+	__u64 *n = bpf_map_lookup_elem(&losses, &cause);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+static __always_inline void count(__u32 what, __u64 by)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &what);
+
+	if (n)
+		__sync_fetch_and_add(n, by);
+}
+
+#endif

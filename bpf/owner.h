@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who sends, and is the owner of a request still waiting: answered from the running process's own
+ * memory, so that nothing has to be probed on the hot path. A page that is not resident cannot be
+ * read from a hook; the answer is then "unknown", never "not cancelled".
+ */
+#ifndef MISPAIR_OWNER_H
+#define MISPAIR_OWNER_H
+
+#define PF_EXITING 0x4
+
+/* The head of a PyDictObject behind its object header (3.9 to 3.13). */
+struct pydict {
+	__s64 used;
+	__u64 version;
+	__u64 keys;
+	__u64 values;
+};
+
+struct pydict_entry {
+	__u64 hash;
+	__u64 key;
+	__u64 value;
+};
+
+/* USABLE_FRACTION(8): entries of the smallest dict, which is what current_tasks nearly always is. */
+#define DICT_SMALL 5
+
+static __always_inline __u64 thread_self(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_arm64)
+	return task->thread.uw.tp_value;
+#else
+	return task->thread.fsbase;
+#endif
+}
+
+/* Does LOOP run on the current thread? Asks the collector once about a loop that it does not know. */
+static __always_inline int loop_is_ours(__u64 loop, __u32 tgid, struct task_struct *task)
+{
+	struct loop_key key = {.loop = loop, .tgid = tgid};
+	struct loop_val *v = bpf_map_lookup_elem(&loops, &key);
+	struct loop_val asked = {};
+	struct ev_loop *e;
+
+	if (v)
+		return v->thread_self ? v->thread_self == thread_self(task) : -1;
+	if (bpf_map_update_elem(&loops, &key, &asked, BPF_NOEXIST))
+		return -1;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		count_loss(KLOSS_RING_FULL);
+		bpf_map_delete_elem(&loops, &key);
+		return -1;
+	}
+	event_head(&e->head, EV_LOOP, sizeof(*e));
+	e->loop = loop;
+	e->thread_self = thread_self(task);
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
+	return -1;
+}
+
+/*
+ * The task that runs on this thread: 1 and *TASK, *LOOP; 0: none runs; -1: cannot be told.
+ * *VERIFIED: the loop is known to be this thread's.
+ */
+static __noinline int running_task(struct proc_rt *rt, __u32 tgid, __u64 *task, __u64 *loop,
+					__u8 *verified)
+{
+	struct task_struct *cur = bpf_get_current_task_btf();
+	struct pydict_entry e[DICT_SMALL] = {};
+	int i, ours, single = cur->signal->nr_threads == 1, found = 0, strange = 0;
+	struct pydict d;
+	__u64 head[5];
+	__u64 entries, shift;
+	__s64 n;
+
+	if (!rt->dict) {
+		if (bpf_probe_read_user(&rt->dict, 8, (void *)rt->dict_ptr) || !rt->dict)
+			return rt->dict_ptr ? 0 : -1; /* before the module's init: no task yet */
+	}
+	if (bpf_probe_read_user(&d, sizeof(d), (void *)(rt->dict + 16))) {
+		count_loss(KLOSS_TASK_UNREADABLE);
+		return -1;
+	}
+	if (!d.used)
+		return 0;
+	if (bpf_probe_read_user(head, sizeof(head), (void *)d.keys)) {
+		count_loss(KLOSS_TASK_UNREADABLE);
+		return -1;
+	}
+	n = (__s64)(rt->layout.keys_nentries == 24 ? head[3] : head[4]);
+	if (rt->layout.keys_log2)
+		shift = 1ULL << ((head[1] >> 8) & 15);
+	else
+		shift = head[1]; /* dk_size below 128 has one byte an index */
+	if (n <= 0 || n > 64 || d.used > n || shift > 128)
+		return -1;
+	entries = d.keys + rt->layout.keys_header + shift;
+	if (n > DICT_SMALL)
+		entries += (n - DICT_SMALL) * sizeof(e[0]);
+	if (bpf_probe_read_user(e, sizeof(e), (void *)entries)) {
+		count_loss(KLOSS_TASK_UNREADABLE);
+		return -1;
+	}
+#pragma unroll
+	for (i = DICT_SMALL - 1; i >= 0; i--) {
+		if (i >= n || !e[i].key || !e[i].value || found)
+			continue;
+		ours = single ? 1 : loop_is_ours(e[i].key, tgid, cur);
+		if (ours == 0) {
+			strange++;
+			continue;
+		}
+		if (ours < 0 && d.used != 1)
+			return -1;
+		*task = e[i].value;
+		*loop = e[i].key;
+		*verified = ours == 1;
+		found = 1;
+	}
+	if (found)
+		return 1;
+	/* Every entry seen is another thread's: nothing of ours runs, unless one was out of sight. */
+	return strange == d.used ? 0 : -1;
+}
+
+/* Reads the task at ADDR. 0, or -1 and a counted loss. */
+static __always_inline int look_at(struct proc_rt *rt, __u64 addr, struct pytask_look *k)
+{
+	if (bpf_probe_read_user(&k->head, sizeof(k->head), (void *)addr) ||
+	    bpf_probe_read_user(&k->state, 4, (void *)(addr + rt->layout.state)) ||
+	    bpf_probe_read_user(&k->tail, sizeof(k->tail) - 4, (void *)(addr + rt->layout.task)))
+		goto unreadable;
+	k->name[0] = k->name[1] = 0;
+	k->exception = 0;
+	if (k->state == PYFUT_FINISHED &&
+	    bpf_probe_read_user(&k->exception, 8, (void *)(addr + rt->layout.exception)))
+		goto unreadable;
+	/* A dead task's name is gone, and what is no task any more has none; nobody asks then. */
+	if (k->head.refcnt && k->tail.name &&
+	    (!rt->task_type || k->head.type == rt->task_type) &&
+	    bpf_probe_read_user(k->name, 16, (void *)(k->tail.name + rt->layout.name_text)))
+		goto unreadable;
+	k->waiter_state = PYFUT_PENDING;
+	if (!rt->layout.has_cancels && k->tail.waiter)
+		bpf_probe_read_user(&k->waiter_state, 4,
+				    (void *)(k->tail.waiter + rt->layout.state));
+	return 0;
+unreadable:
+	count_loss(KLOSS_TASK_UNREADABLE);
+	return -1;
+}
+
+/* Deep enough for a client's layers between a task and its stream. */
+#define AWAIT_DEPTH 20
+
+/* Exchanges in which a connection may show how it is read. */
+#define SELF_READ_TRIES 8
+
+/*
+ * Is the coroutine at CORO suspended inside asyncio's StreamReader._wait_for_data? Then its task
+ * waits for bytes itself; with a reader task of its own, a client's callers wait for a future.
+ * Follows the chain of awaits to its end: what a suspended frame awaits is on top of its stack.
+ */
+static __noinline int waits_for_data(struct proc_rt *rt, __u64 coro)
+{
+	static const char wanted_name[16] = "_wait_for_data";
+	__u64 type = 0, t = 0, frame = 0, slot = 0, awaited = 0, code = 0, name[2] = {};
+	__u32 n = 0, i;
+
+	if (!rt->layout.frames || !coro || bpf_probe_read_user(&type, 8, (void *)(coro + 8)))
+		return 0;
+	for (i = 0; i < AWAIT_DEPTH; i++) {
+		frame = coro + 80;
+		if (rt->layout.frames != PYFRAMES_311 &&
+		    (bpf_probe_read_user(&frame, 8, (void *)(coro + 16)) || !frame))
+			return 0;
+		if (rt->layout.frames == PYFRAMES_311) {
+			if (bpf_probe_read_user(&n, 4, (void *)(frame + 64)))
+				return 0;
+			slot = frame + 72;
+		} else if (rt->layout.frames == PYFRAMES_310) {
+			if (bpf_probe_read_user(&n, 4, (void *)(frame + 80)) ||
+			    bpf_probe_read_user(&slot, 8, (void *)(frame + 64)))
+				return 0;
+		} else {
+			n = 0;
+			if (bpf_probe_read_user(&slot, 8, (void *)(frame + 72)))
+				return 0;
+			slot -= 8;
+		}
+		if (rt->layout.frames != PYFRAMES_39) {
+			if (!n || n > 4096)
+				return 0;
+			slot += (n - 1) * 8ULL;
+		}
+		if (bpf_probe_read_user(&awaited, 8, (void *)slot) || !awaited ||
+		    bpf_probe_read_user(&t, 8, (void *)(awaited + 8)))
+			return 0;
+		if (t != type)
+			break;
+		coro = awaited;
+	}
+	if (bpf_probe_read_user(&code, 8, (void *)(frame + 32)) ||
+	    bpf_probe_read_user(&code, 8, (void *)(code + rt->layout.code_name)) ||
+	    bpf_probe_read_user(name, 15, (void *)(code + rt->layout.name_text)))
+		return 0;
+	return name[0] == *(__u64 *)&wanted_name[0] && name[1] == *(__u64 *)&wanted_name[8];
+}
+
+/*
+ * Believes a layout only when a live task looks like one: pending, on the loop that runs it, with
+ * a name that is text, and flags that are flags.
+ */
+static __always_inline int looks_like_a_task(struct proc_rt *rt, struct pytask_look *k, __u64 loop)
+{
+	if (k->head.loop != loop || k->state != PYFUT_PENDING || !k->tail.coro || !k->tail.name)
+		return 0;
+	if (k->tail.must_cancel > 1 || k->tail.log_destroy > 1)
+		return 0;
+	/* The first byte of a str is printable text; a wrong offset yields a pointer or zeroes. */
+	return (k->name[0] & 0xff) >= 0x20;
+}
+
+/* Fills O with who runs now. */
+static __always_inline void owner_now(struct owner *o, struct proc_rt *rt, __u32 tgid, __u32 tid)
+{
+	struct pytask_look k;
+	__u64 task = 0, loop = 0;
+	int r;
+
+	o->tgid = tgid;
+	o->tid = tid;
+	o->kind = OWNER_UNKNOWN;
+	if (!rt) {
+		count_loss(KLOSS_LATE_ATTACH);
+		return;
+	}
+	if (rt->state == RT_ASKED || rt->state == RT_WAITING) {
+		__sync_fetch_and_add(&rt->late, 1); /* a loss only if there is a runtime */
+		return;
+	}
+	if (rt->state == RT_NONE) {
+		o->kind = OWNER_THREAD;
+		return;
+	}
+	if (rt->state != RT_READY)
+		return;
+	r = running_task(rt, tgid, &task, &loop, &o->verified);
+	if (r == 0)
+		o->kind = OWNER_THREAD;
+	if (r <= 0)
+		return;
+	if (look_at(rt, task, &k))
+		return;
+	if (!looks_like_a_task(rt, &k, loop)) {
+		count_loss(KLOSS_LAYOUT);
+		if (__sync_fetch_and_add(&rt->mismatches, 1) == 16 && !rt->validated)
+			emit_head(EV_LAYOUT);
+		return;
+	}
+	if (!rt->validated)
+		rt->validated = 1;
+	o->kind = OWNER_TASK;
+	o->task = task;
+	o->coro = k.tail.coro;
+	o->name_ptr = k.tail.name;
+	o->name[0] = k.name[0];
+	o->name[1] = k.name[1];
+	o->cancels = k.tail.cancels;
+}
+
+/* The probed cancellation of owner O since SINCE, or NULL. */
+static __always_inline struct cancel_info *probed(struct owner *o, __u64 since)
+{
+	struct cancel_key key = {
+		.task = o->task,
+		.name = {o->name[0], o->name[1]},
+		.tgid = o->tgid,
+	};
+	struct cancel_info *ci;
+
+	if (o->kind != OWNER_TASK)
+		return 0;
+	ci = bpf_map_lookup_elem(&cancelled, &key);
+	return ci && ci->ts >= since ? ci : 0;
+}
+
+/*
+ * Is the owner of L's current request still waiting? Asked in the context of the same process
+ * only. *CI: its probed cancellation, where there is one. *WAITER: what it waits for.
+ */
+static __always_inline __u8 wait_now(struct ledger *l, struct proc_rt *rt, __u32 tgid,
+				     struct cancel_info **ci)
+{
+	struct pytask_look k;
+	__u8 status = WAIT_UNKNOWN;
+
+	if (l->owner.kind != OWNER_TASK || l->owner.tgid != tgid || !rt || rt->state != RT_READY)
+		return WAIT_UNKNOWN;
+	if (!look_at(rt, l->owner.task, &k)) {
+		status = pytask_judge(&l->owner, &k, rt->task_type, rt->layout.has_cancels);
+		if (status == WAIT_PENDING)
+			l->owner.waiter = k.tail.waiter;
+	}
+	if (rt->probe_seq) {
+		*ci = probed(&l->owner, l->req_ns);
+		if (*ci && (status == WAIT_PENDING || status == WAIT_UNKNOWN))
+			status = WAIT_RISEN;
+		else if (*ci)
+			status = WAIT_CANCELLED;
+	}
+	return status;
+}
+
+#endif

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One shared redis connection; a cancelled GET; the next two GETs see each other's values."""
+
+import asyncio
+import random
+
+from pyredis_common import (arguments, close, hold_arguments, single_client, wait_arguments,
+                            wait_to_go_on)
+from wire import Operation, Server, Wire, arrival, pause, report
+
+
+async def get(wire, client, key, expected):
+    operation = Operation()
+    wire.judge(operation, await client.get(key), expected)
+
+
+async def cancelled_get(wire, server, client, args, timing):
+    """A task asks for foo, and is cancelled while the reply is owed."""
+    operation = None
+
+    async def ask():
+        nonlocal operation
+        operation = Operation()
+        return await client.get(f"foo-{timing.number}")
+
+    server.hold()
+    task = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    if timing.delay > 0:
+        await asyncio.sleep(timing.delay)
+    received = operation.channel.received
+    owed = wire.cancel(task, operation)
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    if args.order == "late":
+        server.release()
+        if owed:
+            await arrival(operation.channel, received)
+
+
+async def one_timing(wire, server, args, timing):
+    client = single_client(args, stock=args.stock)
+    await client.set(f"bar-{timing.number}", f"value-of-bar-{timing.number}")
+    await client.set(f"foo-{timing.number}", f"value-of-foo-{timing.number}")
+    for _ in range(args.clean):
+        await get(wire, client, f"bar-{timing.number}", f"value-of-bar-{timing.number}")
+
+    await cancelled_get(wire, server, client, args, timing)
+    await pause(timing.gap)
+    if args.order == "early":
+        # Long enough after the next send for its request to be on the wire.
+        asyncio.get_running_loop().call_later(0.002, server.release)
+    for key in ("bar", "foo"):
+        await get(wire, client, f"{key}-{timing.number}", f"value-of-{key}-{timing.number}")
+    return client
+
+
+class Timing:
+    """Between send and cancellation, and between cancellation and reuse."""
+
+    def __init__(self, number, delay, gap):
+        self.number = number
+        self.delay = delay
+        self.gap = gap
+
+
+def timings(args):
+    yield Timing(0, args.delay, args.gap)
+    varied = random.Random(args.seed)
+    for number in range(1, args.timings):
+        delay = varied.choice((0, varied.uniform(0, 0.0005), varied.uniform(0, 0.01)))
+        gap = varied.choice((-1, 0, varied.uniform(0, 0.0005), varied.uniform(0, 0.01)))
+        yield Timing(number, delay, gap)
+
+
+async def main(args):
+    wire = Wire().watch()
+    server = Server(args.host, args.port, args.server_delay, args.hold)
+    await wait_to_go_on(args)
+    clients = [await one_timing(wire, server, args, timing) for timing in timings(args)]
+    # Before the clients are closed: "closed" means that the client gave the connection up.
+    report("pyredis-single-" + args.order, wire, server, cancelled_owed=wire.cancelled())
+    await asyncio.sleep(args.linger)
+    for client in clients:
+        await close(client)
+    server.close()
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    hold_arguments(parser)
+    wait_arguments(parser)
+    parser.add_argument("--delay", type=float, default=0, help="from the send to the cancel")
+    parser.add_argument("--gap", type=float, default=-1, help="from the cancel to the reuse")
+    parser.add_argument("--clean", type=int, default=0, help="clean exchanges first")
+    parser.add_argument("--timings", type=int, default=1, metavar="K",
+                        help="K connections one after another, the timings varied")
+    parser.add_argument("--linger", type=float, default=0, metavar="SECONDS",
+                        help="keep the connections open after the truth is printed")
+    parser.add_argument("--stock", action="store_true", help="without the bug")
+    asyncio.run(main(parser.parse_args()))

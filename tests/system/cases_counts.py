@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Exact numbers: exchanges and bytes of each socket, and unread bytes to the byte."""
+
+import functools
+
+from harness import check, truth_of
+
+MODES = {"one_send_a_request": (), "two_sends_a_request": ("--split",),
+         "peeking_before_each_read": ("--peek",), "failing_sends_in_between": ("--fail",)}
+
+
+def exchanges(context, server, *options):
+    return [str(context.binary("exchanges")), "--v4-port", str(server.v4), "--v6-port",
+            str(server.v6), "--unix-name", server.path, *map(str, options)]
+
+
+def numbers(ledger):
+    return tuple(int(ledger["mispair." + key])
+                 for key in ("requests", "replies", "tx_bytes", "rx_bytes"))
+
+
+def expected(connection):
+    return (connection["exchanges"], connection["exchanges"], connection["tx_bytes"],
+            connection["rx_bytes"])
+
+
+def ledgers_agree(events, truth):
+    """TCP sockets are compared by port. A Unix socket has none, and its numbers are its own."""
+    ledgers = events.named("connection.ledger", truth["pid"])
+    connections = truth["connections"]
+    check(len(ledgers) == len(connections),
+          f"{len(ledgers)} ledgers for {len(connections)} connections")
+    family = {"ipv4": "v4", "ipv6": "v6"}
+    by_port = {f"{family[l['network.type']]}-{l['network.local.port']}": numbers(l)
+               for l in ledgers if l["network.transport"] == "tcp"}
+    wanted = {port: expected(c) for port, c in connections.items() if c["family"] != "unix"}
+    differ = {port: (by_port.get(port), want) for port, want in wanted.items()
+              if by_port.get(port) != want}
+    check(not differ, f"{len(differ)} TCP ledgers differ from the truth (got, wanted): "
+                      f"{list(differ.items())[:3]}")
+    unix = sorted(numbers(l) for l in ledgers if l["network.transport"] == "unix")
+    wanted = sorted(expected(c) for c in connections.values() if c["family"] == "unix")
+    differ = [pair for pair in zip(unix, wanted) if pair[0] != pair[1]]
+    check(unix == wanted, f"{len(differ)} Unix ledgers differ (got, wanted): {differ[:3]}")
+
+
+def two_hundred_thousand_exchanges_are_counted_exactly(context):
+    server = context.echo_server()
+    result = context.run(exchanges(context, server, "--v4", 20, "--v6", 15, "--unix", 15,
+                                   "--per-conn", 4000), "--ledgers")
+    truth = result.truths[0]
+    check(truth["exchanges"] == 200_000, f"the workload did {truth['exchanges']} exchanges")
+    ledgers_agree(result.events, truth)
+    check(not result.events.alarms(), f"alarms: {result.events.alarms()[:1]}")
+    return f"{truth['exchanges']} exchanges on {len(truth['connections'])} connections"
+
+
+def exchanges_are_counted_exactly(context, options):
+    server = context.echo_server()
+    result = context.run(exchanges(context, server, "--v4", 20, "--v6", 15, "--unix", 15,
+                                   "--per-conn", 200, *options), "--ledgers")
+    truth = result.truths[0]
+    ledgers_agree(result.events, truth)
+    check(not result.events.alarms(), f"alarms: {result.events.alarms()[:1]}")
+    return f"{truth['exchanges']} exchanges"
+
+
+def a_filter_does_not_change_the_counts(context):
+    """Only the IPv6 port is asked for; the rest of the same process stays out."""
+    server = context.echo_server()
+    trace = context.trace("--ledgers", "--port", server.v6)
+    truth = truth_of(exchanges(context, server, "--v4", 5, "--v6", 5, "--unix", 5,
+                               "--per-conn", 50))[0]
+    events = trace.finish()
+    truth["connections"] = {port: c for port, c in truth["connections"].items()
+                            if c["family"] == "v6"}
+    ledgers_agree(events, truth)
+    return "5 of 15 connections"
+
+
+def unread_bytes_are_told_exactly(context, where, left):
+    server = context.echo_server()
+    option = {"v4": ("--v4-port", server.v4), "v6": ("--v6-port", server.v6),
+              "unix": ("--unix-name", server.path),
+              "abstract_unix": ("--unix-name", server.abstract)}[where]
+    command = [context.binary("unread37"), *option, "--left", left]
+    result = context.run(list(map(str, command)))
+    truth = result.truths[0]
+    check(truth["unread_at_send"] == left and truth["wrong"] == 1, f"the workload saw {truth}")
+    events = result.events.named("connection.reused", truth["pid"])
+    check(len(events) == 1, f"{len(events)} reused events, not one")
+    event = events[0]
+    told = event["mispair.reuse.kind"], int(event["mispair.unread_bytes"])
+    check(told == ("unread", left), f"told {told}, not {('unread', left)}")
+    if "unix" in where:
+        path = event.get("network.peer.address")
+        check(path == option[1], f"the peer is {path!r}, not {option[1]!r}")
+    else:
+        port = str(event["network.local.port"])
+        check(port in truth["connections"], f"port {port} is not the workload's")
+    return f"{left} bytes, {event['mispair.confidence']}"
+
+
+def unread_bytes_at_the_send_are_certain(context):
+    """DESIGN: certain is, first of all, that owed bytes were unread at the send."""
+    server = context.echo_server()
+    result = context.run([str(context.binary("unread37")), "--v4-port", str(server.v4),
+                          "--clean", "50"])
+    told = [event["mispair.confidence"] for event in
+            result.events.named("connection.reused", result.truths[0]["pid"])]
+    check(told == ["certain"], f"told {told}")
+    return "certain"
+
+
+def tests(_hard):
+    yield ("two_hundred_thousand_exchanges_are_counted_exactly",
+           two_hundred_thousand_exchanges_are_counted_exactly)
+    for name, options in MODES.items():
+        yield (f"exchanges_are_counted_exactly_with_{name}",
+               functools.partial(exchanges_are_counted_exactly, options=options))
+    yield "a_filter_does_not_change_the_counts", a_filter_does_not_change_the_counts
+    yield "unread_bytes_at_the_send_are_certain", unread_bytes_at_the_send_are_certain
+    for where in ("v4", "v6", "unix", "abstract_unix"):
+        for left in (1, 37, 999):
+            yield (f"exactly_{left}_unread_bytes_are_reported_on_{where}",
+                   functools.partial(unread_bytes_are_told_exactly, where=where, left=left))

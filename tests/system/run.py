@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the system tests: real clients and real servers on loopback, under mispair.
+
+One line a test, a closing line, and status 0 only if nothing failed and no more tests were
+skipped than --max-skips allows.
+"""
+
+import argparse
+import importlib
+import pathlib
+import subprocess
+import sys
+import time
+import traceback
+
+import harness
+
+# In the order of what a reader wants to know first.
+FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_life", "cases_bad_input")
+
+
+def tests(hard):
+    for name in FILES:
+        yield from importlib.import_module(name).tests(hard)
+
+
+def run_one(function, mispair, binaries):
+    context = harness.Context(mispair, binaries)
+    try:
+        return "ok", function(context)
+    except harness.Skip as reason:
+        return "SKIP", str(reason)
+    except AssertionError as failure:
+        return "FAILED", str(failure)
+    except subprocess.TimeoutExpired as timeout:
+        return "FAILED", f"{timeout.cmd[:3]} did not end within {timeout.timeout} s"
+    except Exception:  # a test must not take the others with it
+        return "FAILED", traceback.format_exc()
+    finally:
+        context.close()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", metavar="TEXT", help="tests with this in their name")
+    parser.add_argument("--hard", action="store_true",
+                        help="also the lookalikes that nobody has told apart yet")
+    parser.add_argument("--list", action="store_true", help="print the names and exit")
+    parser.add_argument("--mispair", type=pathlib.Path,
+                        default=harness.TREE / "build" / "mispair")
+    parser.add_argument("--binaries", type=pathlib.Path,
+                        default=harness.TREE / "build" / "tests",
+                        help="where the C workloads are built")
+    parser.add_argument("--max-skips", type=int, metavar="N", help="fail if more are skipped")
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    chosen = [(name, function) for name, function in tests(args.hard)
+              if args.only is None or args.only in name]
+    if args.list:
+        print("\n".join(name for name, _ in chosen))
+        return 0
+    if not chosen:
+        sys.exit(f"run.py: no test has {args.only!r} in its name")
+    if not args.mispair.exists():
+        sys.exit(f"run.py: {args.mispair} is not built")
+    count = {"ok": 0, "FAILED": 0, "SKIP": 0}
+    for number, (name, function) in enumerate(chosen, 1):
+        began = time.monotonic()
+        outcome, detail = run_one(function, args.mispair.resolve(), args.binaries.resolve())
+        count[outcome] += 1
+        took = time.monotonic() - began
+        print(f"{outcome} {number} - {name} ({detail or 'as expected'}; {took:.1f} s)", flush=True)
+    print(f"{count['ok']} passed, {count['FAILED']} failed, {count['SKIP']} skipped")
+    if args.max_skips is not None and count["SKIP"] > args.max_skips:
+        print(f"more than {args.max_skips} skipped")
+        return 1
+    return 1 if count["FAILED"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

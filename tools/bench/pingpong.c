@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The least work that a traced message can do: two processes, one TCP connection over loopback,
+ * one byte there and one byte back. Prints the nanoseconds of a round, which is two sends and two
+ * receives. Both processes share one CPU, or have one each with --two-cpus: then most of a round,
+ * and of its noise, is the wake-up of an idle CPU, which in a virtual machine is expensive.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(const char *what)
+{
+	fprintf(stderr, "pingpong: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void stay_on(int nth, bool same)
+{
+	cpu_set_t allowed, one;
+	int cpu, found = -1;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		die("sched_getaffinity");
+	if (same || CPU_COUNT(&allowed) <= nth)
+		nth = 0;
+	for (cpu = 0; cpu < CPU_SETSIZE && found < 0; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && nth-- == 0)
+			found = cpu;
+	CPU_ZERO(&one);
+	CPU_SET(found, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		die("sched_setaffinity");
+}
+
+static int tcp_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	/* An accepted socket inherits it from its listener. */
+	if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
+		die("socket");
+	return fd;
+}
+
+static void echo(int listener)
+{
+	int fd = accept(listener, NULL, NULL);
+	char byte;
+
+	if (fd < 0)
+		die("accept");
+	while (recv(fd, &byte, 1, 0) == 1)
+		if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+			die("send");
+	_exit(0);
+}
+
+static void rounds(int fd, long count)
+{
+	char byte = 'x';
+
+	while (count--) {
+		if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+			die("send");
+		if (recv(fd, &byte, 1, 0) != 1)
+			die("recv");
+	}
+}
+
+static double now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e9 + ts.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "rounds", required_argument, NULL, 'n' },
+		{ "two-cpus", no_argument, NULL, 't' },
+		{ 0 },
+	};
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t len = sizeof(addr);
+	long count = 200000;
+	bool same = true;
+	int listener, fd, opt;
+	double began;
+	pid_t child;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'n')
+			count = atol(optarg);
+		else if (opt == 't')
+			same = false;
+		if (opt == '?' || count < 1) {
+			fprintf(stderr, "usage: pingpong [--rounds N] [--two-cpus]\n");
+			return 2;
+		}
+	}
+	listener = tcp_socket();
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&addr, &len))
+		die("listen");
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		stay_on(1, same);
+		echo(listener);
+	}
+	stay_on(0, same);
+	fd = tcp_socket();
+	if (connect(fd, (struct sockaddr *)&addr, len))
+		die("connect");
+	rounds(fd, count / 20 + 1);
+	began = now_ns();
+	rounds(fd, count);
+	printf("%.1f\n", (now_ns() - began) / count);
+	close(fd);
+	waitpid(child, NULL, 0);
+	return 0;
+}

@@ -1,0 +1,594 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The asyncio adapter.
+ *
+ * A process is looked into when it makes its first client connection, or when `mispair run` sees
+ * it map a runtime. What a file holds is analysed once per file; where the file lies is read from
+ * each process. A layout is believed only for a Task type of its size, and by the recorder only
+ * after a live task has looked like one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "asyncio.h"
+#include "pyfind.h"
+#include "pylayout.h"
+#include "pyloop.h"
+#include "procinfo.h"
+#include "remote.h"
+
+#define RETRIES_MAX 400	   /* of 1 ms; then the next connection asks again */
+#define LOOKS_MAX 32	   /* into a Python that has not loaded asyncio */
+#define BSS_SCAN_MAX 65536 /* bytes of a module's zero-initialised data */
+#define BUDGET_YOUNG 8192  /* calls of Task.cancel while a process is young */
+#define BUDGET_FOUND 262144 /* ... after a finding */
+#define LOOPS_MAX 64
+
+/* A file that was analysed. Kept for the whole run: hosts have few interpreters. */
+struct image_key {
+	uint64_t dev, ino, size, mtime_ns;
+};
+
+struct image {
+	struct image_key key;
+	struct pyfind_result found;
+	int error;
+	char why[96];
+	UT_hash_handle hh;
+};
+
+struct runtime {
+	uint32_t tgid;
+	enum rt_state state;
+	int retries, looks;
+	uint32_t version;
+	struct image *module;
+	struct mapping at; /* a mapping of the module */
+	uint64_t bias;
+	uint64_t dict_type; /* address of PyDict_Type, 0 if unknown */
+	struct proc_rt rt;
+	struct session_probe *probe;
+	bool probe_tried, reported;
+	int n_loops;
+	uint64_t loops[LOOPS_MAX];
+	char note[128];
+	UT_hash_handle hh;
+};
+
+struct runtimes {
+	struct session *s;
+	struct runtimes_opts o;
+	runtime_fn fn;
+	void *ctx;
+	struct runtime *procs;
+	struct image *images;
+	int waiting;
+	uint64_t late;
+};
+
+struct runtimes *runtimes_new(struct session *s, const struct runtimes_opts *o, runtime_fn fn,
+			      void *ctx)
+{
+	struct runtimes *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->s = s;
+	r->o = *o;
+	r->fn = fn;
+	r->ctx = ctx;
+	return r;
+}
+
+static struct runtime *find(struct runtimes *r, uint32_t tgid)
+{
+	struct runtime *p;
+
+	HASH_FIND(hh, r->procs, &tgid, sizeof(tgid), p);
+	return p;
+}
+
+static void forget(struct runtimes *r, struct runtime *p)
+{
+	if (p->state == RT_WAITING)
+		r->waiting--;
+	session_unprobe(p->probe);
+	HASH_DEL(r->procs, p);
+	free(p);
+}
+
+void runtimes_free(struct runtimes *r)
+{
+	struct runtime *p, *ptmp;
+	struct image *i, *itmp;
+
+	if (!r)
+		return;
+	HASH_ITER(hh, r->procs, p, ptmp)
+	{
+		forget(r, p);
+	}
+	HASH_ITER(hh, r->images, i, itmp)
+	{
+		HASH_DEL(r->images, i);
+		free(i);
+	}
+	free(r);
+}
+
+/* ---- files ---- */
+
+static struct image *image_of(struct runtimes *r, uint32_t pid, const struct mapping *m)
+{
+	struct image_key key = {0};
+	struct image *i = NULL;
+	struct stat st;
+	int fd = remote_open_mapping(pid, m);
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st))
+		goto out;
+	key.dev = st.st_dev;
+	key.ino = st.st_ino;
+	key.size = (uint64_t)st.st_size;
+	key.mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000ULL + (uint64_t)st.st_mtim.tv_nsec;
+	HASH_FIND(hh, r->images, &key, sizeof(key), i);
+	if (i || !(i = calloc(1, sizeof(*i))))
+		goto out;
+	i->key = key;
+	i->error = pyfind_analyse_fd(fd, &i->found, i->why, sizeof(i->why));
+	HASH_ADD(hh, r->images, key, sizeof(i->key), i);
+out:
+	close(fd);
+	return i;
+}
+
+/* Where the file was loaded: start of mapping M minus the address its segment asks for. */
+static bool bias_of(const struct image *i, const struct mapping *m, uint64_t *bias)
+{
+	uint32_t n;
+
+	for (n = 0; n < i->found.n_segments; n++) {
+		const struct pyfind_segment *s = &i->found.segments[n];
+
+		if ((s->offset & ~4095ULL) == m->offset) {
+			*bias = m->start - (s->vaddr & ~4095ULL);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- mappings ---- */
+
+struct wanted_mappings {
+	struct mapping module;	    /* _asyncio.*.so */
+	struct mapping interpreter; /* libpython or python, the library wins */
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool pick_mapping(void *ctx, const struct mapping *m)
+{
+	struct wanted_mappings *w = ctx;
+	const char *base = base_name(m->path);
+
+	if (!w->module.start && !strncmp(base, "_asyncio.", 9))
+		w->module = *m;
+	if (!strncmp(base, "libpython", 9)) {
+		if (strncmp(base_name(w->interpreter.path), "libpython", 9))
+			w->interpreter = *m;
+	} else if (!w->interpreter.start && (!strncmp(base, "python", 6) || !strncmp(base, "uwsgi", 5))) {
+		w->interpreter = *m;
+	}
+	return false;
+}
+
+/* ---- one process ---- */
+
+static int publish(struct runtimes *r, struct runtime *p)
+{
+	p->rt.state = p->state;
+	return session_proc_set(r->s, p->tgid, &p->rt);
+}
+
+static void set_state(struct runtimes *r, struct runtime *p, enum rt_state state)
+{
+	if (p->state == RT_WAITING)
+		r->waiting--;
+	p->state = state;
+	if (state == RT_WAITING)
+		r->waiting++;
+	if (r->s)
+		publish(r, p);
+}
+
+static const char *evidence_of(const struct runtime *p)
+{
+	if (p->state == RT_READY)
+		return p->probe ? "memory+probe" : "memory";
+	return p->probe ? "probe" : "none";
+}
+
+static void describe(const struct runtime *p, struct runtime_report *out)
+{
+	struct procinfo info;
+
+	memset(out, 0, sizeof(*out));
+	procinfo_read(p->tgid, &info);
+	out->pid = p->tgid;
+	memcpy(out->comm, info.comm, sizeof(out->comm));
+	snprintf(out->runtime, sizeof(out->runtime), "cpython");
+	if (p->version)
+		snprintf(out->version, sizeof(out->version), "%u.%u", p->version >> 8,
+			 p->version & 0xff);
+	snprintf(out->module, sizeof(out->module), "%.127s", p->at.path);
+	snprintf(out->evidence, sizeof(out->evidence), "%s", evidence_of(p));
+	snprintf(out->note, sizeof(out->note), "%s", p->note);
+}
+
+static void report(struct runtimes *r, struct runtime *p)
+{
+	struct runtime_report out;
+
+	if (p->reported || !r->fn)
+		return;
+	p->reported = true;
+	describe(p, &out);
+	r->fn(r->ctx, &out);
+}
+
+static void probe(struct runtimes *r, struct runtime *p, uint32_t budget)
+{
+	uint64_t offset = p->module->found.task_cancel_offset;
+	char path[320];
+	int e;
+
+	if (p->probe || !r->s || !offset || r->o.precise == PRECISE_NEVER)
+		return;
+	if (r->o.precise == PRECISE_ALWAYS)
+		budget = 0;
+	p->probe_tried = true;
+	/* The kernel resolves the link to the very file that is mapped, in any mount namespace. */
+	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", p->tgid,
+		 (unsigned long long)p->at.start, (unsigned long long)p->at.end);
+	p->rt.probe_budget = budget;
+	publish(r, p);
+	e = session_probe_cancel(r->s, p->tgid, path, offset, &p->probe);
+	if (e && !p->note[0])
+		snprintf(p->note, sizeof(p->note), "Task.cancel could not be probed: %s",
+			 strerror(-e));
+}
+
+/* The one pointer in the module's zero-initialised data to an object of type dict. */
+static uint64_t scan_for_dict(struct runtime *p, int *candidates)
+{
+	const struct pyfind_result *f = &p->module->found;
+	uint64_t size = f->bss_size > BSS_SCAN_MAX ? BSS_SCAN_MAX : f->bss_size;
+	uint64_t from = p->bias + ((f->bss_vaddr + 7) & ~7ULL), type, hit = 0;
+	uint64_t *data;
+	size_t i;
+
+	*candidates = 0;
+	data = malloc(size);
+	if (!data)
+		return 0;
+	if (size < 8 || remote_read(p->tgid, from, data, size & ~7ULL))
+		goto out;
+	for (i = 0; i < size / 8; i++) {
+		if (!data[i] || data[i] % 8 || remote_read(p->tgid, data[i] + 8, &type, 8) ||
+		    type != p->dict_type)
+			continue;
+		hit = from + i * 8;
+		++*candidates;
+	}
+out:
+	free(data);
+	return *candidates == 1 ? hit : 0;
+}
+
+/* What was sent while the recorder waited for this answer has no owner. */
+static void count_late(struct runtimes *r, struct runtime *p)
+{
+	struct proc_rt seen;
+
+	if (r->s && !session_proc_get(r->s, p->tgid, &seen))
+		r->late += seen.late;
+}
+
+static void blind(struct runtimes *r, struct runtime *p, const char *why)
+{
+	snprintf(p->note, sizeof(p->note), "%s", why);
+	count_late(r, p);
+	set_state(r, p, RT_BLIND);
+	report(r, p);
+}
+
+/* Finds current_tasks; RT_READY, RT_WAITING (not initialised yet) or RT_BLIND. */
+static void find_tasks(struct runtimes *r, struct runtime *p)
+{
+	struct pyfind_result *f = &p->module->found;
+	int candidates = 0;
+	uint64_t at = 0;
+
+	if (f->current_tasks_vaddr) {
+		at = p->bias + f->current_tasks_vaddr;
+	} else if (!p->dict_type) {
+		blind(r, p, "the interpreter's dict type was not found, current tasks are unknown");
+		return;
+	} else {
+		at = scan_for_dict(p, &candidates);
+	}
+	if (candidates > 1) {
+		blind(r, p, "several dictionaries could hold the current tasks");
+		return;
+	}
+	if (!at) {
+		if (p->state != RT_WAITING)
+			set_state(r, p, RT_WAITING);
+		return;
+	}
+	/* Learned for every later process that maps the same file. */
+	f->current_tasks_vaddr = at - p->bias;
+	count_late(r, p);
+	p->rt.dict_ptr = at;
+	p->rt.task_type = f->task_type_vaddr ? p->bias + f->task_type_vaddr : 0;
+	set_state(r, p, RT_READY);
+	probe(r, p, BUDGET_YOUNG);
+	report(r, p);
+}
+
+/* The module is mapped: which version, which layout? */
+static void settle(struct runtimes *r, struct runtime *p)
+{
+	const struct pyfind_result *f = &p->module->found;
+	const struct task_layout *layout = pylayout_find(p->version);
+
+	if (!layout) {
+		blind(r, p, "no layout for this version of CPython yet: tasks are unknown");
+		return;
+	}
+	if (f->task_basicsize && f->task_basicsize != layout->size) {
+		blind(r, p, "Task has another size than this version's: tasks are unknown");
+		return;
+	}
+	p->rt.layout = *layout;
+	find_tasks(r, p);
+}
+
+/* Python without asyncio so far: threads own requests; the next connections ask again. */
+static void no_asyncio(struct runtimes *r, struct runtime *p, bool python)
+{
+	p->rt.inherited = python && ++p->looks < LOOKS_MAX;
+	set_state(r, p, RT_NONE);
+}
+
+static void look(struct runtimes *r, struct runtime *p)
+{
+	struct wanted_mappings w = {0};
+	struct image *interpreter = NULL;
+	uint64_t bias;
+
+	if (remote_mappings(p->tgid, pick_mapping, &w) || !(w.module.start || w.interpreter.start)) {
+		no_asyncio(r, p, false);
+		return;
+	}
+	if (w.interpreter.start)
+		interpreter = image_of(r, p->tgid, &w.interpreter);
+	if (interpreter && !interpreter->error) {
+		p->version = interpreter->found.py_version;
+		if (interpreter->found.dict_type_vaddr && bias_of(interpreter, &w.interpreter, &bias))
+			p->dict_type = bias + interpreter->found.dict_type_vaddr;
+	}
+	if (w.module.start) {
+		p->at = w.module;
+		p->module = image_of(r, p->tgid, &w.module);
+	} else {
+		p->at = w.interpreter;
+		p->module = interpreter;
+	}
+	if (!p->version)
+		p->version = pyfind_version_from_path(w.module.path);
+	if (!p->version)
+		p->version = pyfind_version_from_path(w.interpreter.path);
+	if (!p->module || p->module->error || !p->module->found.has_asyncio ||
+	    !bias_of(p->module, &p->at, &p->bias)) {
+		if (w.module.start)
+			blind(r, p,
+			      p->module && p->module->error ? p->module->why
+							    : "asyncio's module was not understood");
+		else
+			no_asyncio(r, p, true);
+		return;
+	}
+	settle(r, p);
+}
+
+void runtimes_look(struct runtimes *r, uint32_t tgid)
+{
+	struct runtime *p = find(r, tgid);
+
+	if (p && p->state == RT_READY) {
+		probe(r, p, BUDGET_YOUNG);
+		return;
+	}
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return;
+		p->tgid = tgid;
+		HASH_ADD(hh, r->procs, tgid, sizeof(p->tgid), p);
+	}
+	p->retries = 0;
+	look(r, p);
+}
+
+bool runtimes_retry(struct runtimes *r)
+{
+	struct runtime *p, *tmp;
+
+	if (!r->waiting)
+		return false;
+	HASH_ITER(hh, r->procs, p, tmp)
+	{
+		if (p->state != RT_WAITING)
+			continue;
+		if (++p->retries > RETRIES_MAX) {
+			/* Mapped and not initialised: the next connection asks again. */
+			p->rt.inherited = 1;
+			r->waiting--;
+			p->state = RT_ASKED;
+			p->rt.state = RT_WAITING;
+			session_proc_set(r->s, p->tgid, &p->rt);
+		} else {
+			find_tasks(r, p);
+		}
+	}
+	return r->waiting > 0;
+}
+
+void runtimes_exit(struct runtimes *r, uint32_t tgid)
+{
+	struct runtime *p = find(r, tgid);
+
+	if (p)
+		forget(r, p);
+}
+
+void runtimes_exec(struct runtimes *r, uint32_t tgid)
+{
+	runtimes_exit(r, tgid);
+}
+
+/* ---- what the recorder asks ---- */
+
+void runtimes_loop(struct runtimes *r, const struct ev_loop *e)
+{
+	struct runtime *p = find(r, e->head.tgid);
+	uint64_t self = 0;
+
+	if (!p || pyloop_thread(p->tgid, e->loop, p->version, &self))
+		return; /* stays "asked": its owners are unverified */
+	session_loop_set(r->s, p->tgid, e->loop, self);
+	if (p->n_loops < LOOPS_MAX)
+		p->loops[p->n_loops++] = e->loop;
+}
+
+void runtimes_budget(struct runtimes *r, uint32_t tgid)
+{
+	struct runtime *p = find(r, tgid);
+
+	if (!p || !p->probe)
+		return;
+	session_unprobe(p->probe);
+	p->probe = NULL;
+	/* With nothing probed the recorder need not look cancellations up. */
+	if (!session_proc_get(r->s, tgid, &p->rt)) {
+		p->rt.probe_seq = 0;
+		publish(r, p);
+	}
+}
+
+void runtimes_layout(struct runtimes *r, uint32_t tgid)
+{
+	struct runtime *p = find(r, tgid);
+
+	if (p && p->state == RT_READY) {
+		p->reported = false;
+		blind(r, p, "live tasks do not look as this version's layout says: tasks are unknown");
+	}
+}
+
+void runtimes_finding(struct runtimes *r, uint32_t tgid)
+{
+	struct runtime *p = find(r, tgid);
+
+	if (p && p->state == RT_READY && !p->probe && r->o.precise == PRECISE_AUTO &&
+	    !session_proc_get(r->s, tgid, &p->rt))
+		probe(r, p, BUDGET_FOUND);
+}
+
+void runtimes_refresh(struct runtimes *r)
+{
+	struct runtime *p, *tmp;
+	uint64_t self;
+	int i;
+
+	HASH_ITER(hh, r->procs, p, tmp)
+	{
+		for (i = 0; i < p->n_loops; i++) {
+			if (!pyloop_thread(p->tgid, p->loops[i], p->version, &self)) {
+				session_loop_set(r->s, p->tgid, p->loops[i], self);
+				continue;
+			}
+			/* It has ended, or its memory is another loop's: ask when it is seen again. */
+			session_loop_forget(r->s, p->tgid, p->loops[i]);
+			p->loops[i--] = p->loops[--p->n_loops];
+		}
+	}
+}
+
+uint64_t runtimes_late(const struct runtimes *r)
+{
+	return r->late;
+}
+
+uint8_t runtimes_judge(struct runtimes *r, const struct ledger_row *row)
+{
+	const struct owner *o = &row->l.owner;
+	struct runtime *p = find(r, o->tgid);
+	struct pytask_look k;
+
+	if (!p || p->state != RT_READY || o->kind != OWNER_TASK)
+		return WAIT_UNKNOWN;
+	memset(&k, 0, sizeof(k));
+	if (remote_read(p->tgid, o->task, &k.head, sizeof(k.head)) ||
+	    remote_read(p->tgid, o->task + p->rt.layout.state, &k.state, 4) ||
+	    remote_read(p->tgid, o->task + p->rt.layout.task, &k.tail, sizeof(k.tail) - 4))
+		return WAIT_UNKNOWN;
+	if (k.state == PYFUT_FINISHED &&
+	    remote_read(p->tgid, o->task + p->rt.layout.exception, &k.exception, 8))
+		return WAIT_UNKNOWN;
+	if (k.head.refcnt && k.tail.name &&
+	    (!p->rt.task_type || k.head.type == p->rt.task_type) &&
+	    remote_read(p->tgid, k.tail.name + p->rt.layout.name_text, k.name, 16))
+		return WAIT_UNKNOWN;
+	if (!p->rt.layout.has_cancels && k.tail.waiter &&
+	    remote_read(p->tgid, k.tail.waiter + p->rt.layout.state, &k.waiter_state, 4))
+		k.waiter_state = PYFUT_PENDING;
+	return pytask_judge(o, &k, p->rt.task_type, p->rt.layout.has_cancels);
+}
+
+int runtimes_inspect(uint32_t pid, struct runtime_report *out)
+{
+	struct runtimes_opts o = {.precise = PRECISE_NEVER};
+	struct runtimes *r = runtimes_new(NULL, &o, NULL, NULL);
+	struct runtime *p;
+	struct procinfo info;
+	int e;
+
+	if (!r)
+		return -ENOMEM;
+	e = procinfo_read(pid, &info);
+	if (!e) {
+		runtimes_look(r, pid);
+		p = find(r, pid);
+		if (p)
+			describe(p, out);
+		if (p && p->state == RT_NONE)
+			memset(out->runtime, 0, sizeof(out->runtime));
+	}
+	runtimes_free(r);
+	return e;
+}

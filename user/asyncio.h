@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The asyncio adapter: looks into processes, tells the recorder how to find the running task, and
+ * probes Task.cancel where that is worth it.
+ */
+#ifndef MISPAIR_ASYNCIO_H
+#define MISPAIR_ASYNCIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "finding.h"
+#include "session.h"
+
+struct runtimes;
+
+enum precise { PRECISE_AUTO, PRECISE_ALWAYS, PRECISE_NEVER };
+
+struct runtimes_opts {
+	/* AUTO: probed while a process is young, and again after its first finding. */
+	enum precise precise;
+};
+
+typedef void (*runtime_fn)(void *ctx, const struct runtime_report *r);
+
+/* NULL when out of memory. FN is told of each runtime that is found, once a process. */
+struct runtimes *runtimes_new(struct session *s, const struct runtimes_opts *o, runtime_fn fn,
+			      void *ctx);
+void runtimes_free(struct runtimes *r);
+
+/* A process made its first client connection, or loaded something that may be a runtime. */
+void runtimes_look(struct runtimes *r, uint32_t tgid);
+void runtimes_exec(struct runtimes *r, uint32_t tgid);
+void runtimes_exit(struct runtimes *r, uint32_t tgid);
+
+/* Tries again where a module was mapped but not initialised. True: call again in 1 ms. */
+bool runtimes_retry(struct runtimes *r);
+
+void runtimes_loop(struct runtimes *r, const struct ev_loop *e);
+void runtimes_budget(struct runtimes *r, uint32_t tgid);  /* EV_BUDGET: the probe costs too much */
+void runtimes_layout(struct runtimes *r, uint32_t tgid);  /* EV_LAYOUT: memory is not readable */
+void runtimes_finding(struct runtimes *r, uint32_t tgid); /* the process has a finding */
+
+/* Once a refresh: are the loops still on the threads that they were found on? */
+void runtimes_refresh(struct runtimes *r);
+
+/* Requests that were sent before the runtime of their process was known (a loss). */
+uint64_t runtimes_late(const struct runtimes *r);
+
+/* What the memory of the owner of ROW's request says now: enum wait_status. */
+uint8_t runtimes_judge(struct runtimes *r, const struct ledger_row *row);
+
+/* Looks into PID without a session, for `mispair probe PID`. 0 or -errno. */
+int runtimes_inspect(uint32_t pid, struct runtime_report *out);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* mispair probe: what this kernel and a process offer, what was chosen, why the rest was not. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "asyncio.h"
+#include "commands.h"
+#include "escape.h"
+#include "numparse.h"
+#include "options.h"
+#include "session.h"
+#include "version.h"
+
+static void no_event(void *ctx, const struct ev_head *h)
+{
+	(void)ctx;
+	(void)h;
+}
+
+/* Attaches everything for a moment, so that what is printed is what happened. */
+static int show_attached(void)
+{
+	struct session_opts o = {.ring_size = 65536};
+	struct session *s = NULL;
+	const char *const *hook;
+	char err[512] = "";
+	int e = session_open(&o, no_event, NULL, &s, err, sizeof(err));
+
+	if (e) {
+		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));
+		return errno_to_exit(e);
+	}
+	printf("chosen    %s, attached:\n", session_tier(s));
+	for (hook = session_hooks(s); *hook; hook++)
+		printf("          %s\n", *hook);
+	session_close(s);
+	return EXIT_NOTHING;
+}
+
+static void show_kernel(void)
+{
+	struct tier_report tiers[TIER_COUNT];
+	struct utsname u;
+	int i;
+
+	if (!uname(&u))
+		printf("mispair   %s\nkernel    %s %s\n", MISPAIR_VERSION, u.release, u.machine);
+	printf("BTF       %s\n", access("/sys/kernel/btf/vmlinux", R_OK) ? strerror(errno) : "yes");
+	session_try_tiers(tiers);
+	for (i = 0; i < TIER_COUNT; i++) {
+		const struct tier_report *t = &tiers[i];
+
+		printf("%-9s %s\n", t->name,
+		       !t->works	? t->why
+		       : t->built	? "works on this kernel"
+					: "works on this kernel, this version has no programs for it");
+	}
+}
+
+static int show_process(uint32_t pid)
+{
+	struct runtime_report r = {0};
+	char name[64], module[256];
+	int e = runtimes_inspect(pid, &r);
+
+	if (e) {
+		fprintf(stderr, "mispair: process %u: %s\n", pid,
+			e == -ESRCH ? "no such process" : strerror(-e));
+		return e == -ESRCH ? EXIT_FAILED : errno_to_exit(e);
+	}
+	escape_text(name, sizeof(name), r.comm, sizeof(r.comm));
+	escape_text(module, sizeof(module), r.module, sizeof(r.module));
+	printf("process   %u %s\n", pid, name);
+	if (!r.runtime[0]) {
+		printf("runtime   none that mispair knows: threads own requests\n");
+		return EXIT_NOTHING;
+	}
+	printf("runtime   %s %s\nmodule    %s\nevidence  %s\n", r.runtime, r.version, module,
+	       r.evidence);
+	if (r.note[0])
+		printf("note      %s\n", r.note);
+	return EXIT_NOTHING;
+}
+
+int cmd_probe(int argc, char **argv)
+{
+	uint64_t pid = 0;
+	int e;
+
+	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+		puts("usage: mispair probe [PID]\n\nWhat this kernel offers, which hooks were chosen "
+		     "and why the others were not;\nwith PID, which runtime was found in that process.");
+		return EXIT_NOTHING;
+	}
+	if (argc > 2 || (argc == 2 && parse_u64(argv[1], 1, 1u << 22, &pid))) {
+		fprintf(stderr, "mispair: usage: mispair probe [PID]\n");
+		return EXIT_USAGE;
+	}
+	show_kernel();
+	e = show_attached();
+	if (!e && pid)
+		e = show_process((uint32_t)pid);
+	return e;
+}

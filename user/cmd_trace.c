@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* mispair trace: the whole host, or what the filters leave of it, until a signal. */
+#include <stdio.h>
+
+#include "collector.h"
+#include "commands.h"
+#include "options.h"
+
+int cmd_trace(int argc, char **argv)
+{
+	struct collector *c;
+	struct options o;
+	int e = options_parse(&o, FOR_TRACE, argc, argv);
+
+	if (e > 0) {
+		puts("usage: mispair trace [OPTION...]\n");
+		options_help(stdout, FOR_TRACE);
+		return EXIT_NOTHING;
+	}
+	if (e)
+		return EXIT_USAGE;
+	e = collector_open(&o, NULL, &c);
+	if (e)
+		return e;
+	collector_start(c);
+	collector_adopt(c);
+	e = collector_run(c, -1, 0);
+	if (e)
+		fprintf(stderr, "mispair: the event loop failed: %d\n", e);
+	return collector_close(c, -1);
+}

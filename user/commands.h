@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The commands; argv[0] is the command's own name. Each returns an exit code. */
+#ifndef MISPAIR_COMMANDS_H
+#define MISPAIR_COMMANDS_H
+
+int cmd_run(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
+
+#endif

@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The correlator: one track a suspicious connection, fed with its steps.
+ *
+ * Invariants: a track has at most one open abandonment; what it says about it grows (abandoned,
+ * dirty, reused) and is said once. A track whose evidence has a gap says `unobserved` once and
+ * then nothing: a false accusation is our worst bug.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "correlate.h"
+#include "describe.h"
+#include "verdict.h"
+
+#define NS_PER_MS 1000000ULL
+
+struct story_entry {
+	uint64_t ts;
+	enum timeline_what what;
+	uint64_t bytes;
+	char owner[OWNER_TEXT], by[OWNER_TEXT];
+};
+
+struct track {
+	uint64_t cookie;
+	uint32_t tgid, tid;
+	char comm[16];
+	struct described_addr addr;
+	struct ledger l; /* as the last step left it */
+	struct owner victim; /* owner of the abandoned exchange */
+	struct cancel_info cancel;
+	uint8_t status;	     /* enum wait_status of the victim */
+	uint32_t unread;
+	uint64_t open_ns;    /* the abandonment was noticed, 0: none open */
+	uint64_t due_ns;     /* when time alone decides, 0: never */
+	enum verdict said;   /* the worst that was said about the open abandonment */
+	bool arrived;	     /* bytes of the abandoned reply have arrived */
+	bool gap_said;
+	bool held;	     /* `pending` waits for evidence that raises it */
+	struct finding pending;
+	uint64_t round;
+	size_t n_story;
+	struct story_entry story[TIMELINE_MAX];
+	UT_hash_handle hh;
+};
+
+
+struct correlator {
+	struct correlate_opts o;
+	correlate_fn fn;
+	void *ctx;
+	struct track *tracks;
+	size_t n_tracks;
+	uint64_t lost, round;
+	uint64_t totals[VERDICT_MAX][CONF_MAX];
+};
+
+struct correlator *correlator_new(const struct correlate_opts *o, correlate_fn fn, void *ctx)
+{
+	struct correlator *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->o = *o;
+	if (!c->o.grace_ns)
+		c->o.grace_ns = 100 * NS_PER_MS;
+	if (!c->o.leak_ns)
+		c->o.leak_ns = 30000 * NS_PER_MS;
+	if (!c->o.max_tracks)
+		c->o.max_tracks = 65536;
+	c->fn = fn;
+	c->ctx = ctx;
+	return c;
+}
+
+static void track_end(struct correlator *c, struct track *t)
+{
+	HASH_DEL(c->tracks, t);
+	c->n_tracks--;
+	free(t);
+}
+
+void correlator_free(struct correlator *c)
+{
+	struct track *t, *tmp;
+
+	if (!c)
+		return;
+	HASH_ITER(hh, c->tracks, t, tmp)
+		track_end(c, t);
+	free(c);
+}
+
+uint64_t correlate_lost(const struct correlator *c)
+{
+	return c->lost;
+}
+
+void correlate_totals(const struct correlator *c, uint64_t out[VERDICT_MAX][CONF_MAX])
+{
+	memcpy(out, c->totals, sizeof(c->totals));
+}
+
+static struct track *track_find(struct correlator *c, uint64_t cookie)
+{
+	struct track *t;
+
+	HASH_FIND(hh, c->tracks, &cookie, sizeof(cookie), t);
+	return t;
+}
+
+static struct track *track_get(struct correlator *c, uint64_t cookie, const struct sock_addr *a)
+{
+	struct track *t = track_find(c, cookie);
+
+	if (t)
+		return t;
+	if (c->n_tracks >= c->o.max_tracks || !(t = calloc(1, sizeof(*t)))) {
+		c->lost++;
+		return NULL;
+	}
+	t->cookie = cookie;
+	t->round = c->round;
+	describe_addr(a, &t->addr);
+	HASH_ADD(hh, c->tracks, cookie, sizeof(t->cookie), t);
+	c->n_tracks++;
+	return t;
+}
+
+/* ---- the story that proves a finding ---- */
+
+/* Inserts by time; the oldest entries give way, but for the first, the request itself. */
+static struct story_entry *tell(struct track *t, uint64_t ts, enum timeline_what what,
+				uint64_t bytes, const struct owner *o)
+{
+	struct story_entry *e;
+	size_t i;
+
+	if (t->n_story == TIMELINE_MAX) {
+		memmove(&t->story[1], &t->story[2], (TIMELINE_MAX - 2) * sizeof(*e));
+		t->n_story--;
+	}
+	for (i = t->n_story; i > 0 && t->story[i - 1].ts > ts; i--)
+		t->story[i] = t->story[i - 1];
+	t->n_story++;
+	e = &t->story[i];
+	memset(e, 0, sizeof(*e));
+	e->ts = ts;
+	e->what = what;
+	e->bytes = bytes;
+	if (o)
+		describe_owner(o, e->owner, sizeof(e->owner));
+	return e;
+}
+
+static bool told(const struct track *t, uint64_t ts, enum timeline_what what)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_story; i++)
+		if (t->story[i].ts == ts && t->story[i].what == what)
+			return true;
+	return false;
+}
+
+static bool told_any(const struct track *t, enum timeline_what what, uint64_t since)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_story; i++)
+		if (t->story[i].what == what && t->story[i].ts >= since)
+			return true;
+	return false;
+}
+
+/* The request that the ledger still shows, as the beginning of the story. */
+static void tell_request(struct track *t, const struct ledger *l)
+{
+	if (!told(t, l->req_ns, TL_REQUEST))
+		tell(t, l->req_ns, TL_REQUEST, l->req_bytes, &l->owner);
+}
+
+static void tell_cancel(struct track *t, const struct cancel_info *ci, const struct owner *victim,
+			uint64_t now)
+{
+	struct story_entry *e;
+
+	if (ci->ts) {
+		if (told(t, ci->ts, TL_CANCEL))
+			return;
+		e = tell(t, ci->ts, TL_CANCEL, 0, victim);
+		if (ci->by_task)
+			describe_task(ci->by_task, (const uint64_t *)ci->by_name, e->by,
+				      sizeof(e->by));
+		else
+			snprintf(e->by, sizeof(e->by), "thread %u, no task", ci->by_tid);
+	} else if (!told_any(t, TL_CANCEL_SEEN, t->l.req_ns) && !told_any(t, TL_CANCEL, t->l.req_ns)) {
+		tell(t, now, TL_CANCEL_SEEN, 0, victim);
+	}
+}
+
+/* ---- findings ---- */
+
+static void finding_begin(struct track *t, struct finding *f, enum verdict v, uint64_t now)
+{
+	const struct cancel_info *ci = &t->cancel;
+
+	memset(f, 0, sizeof(*f));
+	f->verdict = v;
+	f->time_ns = now;
+	f->pid = t->tgid;
+	f->tid = t->tid;
+	memcpy(f->comm, t->comm, sizeof(f->comm));
+	f->transport = t->addr.transport;
+	memcpy(f->local_addr, t->addr.local, sizeof(f->local_addr));
+	memcpy(f->peer_addr, t->addr.peer, sizeof(f->peer_addr));
+	f->local_port = t->addr.local_port;
+	f->peer_port = t->addr.peer_port;
+	f->cookie = t->cookie;
+	f->requests = t->l.requests;
+	f->replies = t->l.replies;
+	f->owed = t->l.requests > t->l.replies ? t->l.requests - t->l.replies : 0;
+	f->unread_bytes = t->unread;
+	f->residue_bytes = t->l.abandoned ? t->l.residue_bytes : 0;
+	f->cancel = verdict_cancel_kind(t->status);
+	f->evidence = ci->ts ? EVIDENCE_PROBE : t->status ? EVIDENCE_MEMORY : EVIDENCE_NONE;
+	if (ci->ts && ci->ts <= now) {
+		f->cancel_age_ns = now - ci->ts;
+		f->has_cancel_age = true;
+	}
+	if (ci->by_task)
+		describe_task(ci->by_task, (const uint64_t *)ci->by_name, f->cancel_by,
+			      sizeof(f->cancel_by));
+	describe_owner(&t->victim, f->owner_prev, sizeof(f->owner_prev));
+}
+
+static void finding_story(const struct track *t, struct finding *f)
+{
+	size_t i;
+
+	f->n_timeline = t->n_story;
+	for (i = 0; i < t->n_story; i++) {
+		struct timeline_entry *to = &f->timeline[i];
+
+		to->at_ns = t->story[i].ts - t->story[0].ts;
+		to->what = t->story[i].what;
+		to->bytes = t->story[i].bytes;
+		memcpy(to->owner, t->story[i].owner, sizeof(to->owner));
+		memcpy(to->by, t->story[i].by, sizeof(to->by));
+	}
+}
+
+static void say(struct correlator *c, struct track *t, struct finding *f)
+{
+	finding_story(t, f);
+	c->totals[f->verdict][f->confidence]++;
+	if (f->verdict > t->said)
+		t->said = f->verdict;
+	c->fn(c->ctx, f);
+}
+
+/* Says a finding that was held back for evidence that did not come, or has come. */
+static void release(struct correlator *c, struct track *t, enum confidence conf, const char *why)
+{
+	if (!t->held)
+		return;
+	t->held = false;
+	if (conf > t->pending.confidence) {
+		t->pending.confidence = conf;
+		snprintf(t->pending.reason, sizeof(t->pending.reason), "%s", why);
+	}
+	say(c, t, &t->pending);
+}
+
+/* One word about a socket whose evidence has a gap. True: there is one, say no more. */
+static bool gap(struct correlator *c, struct track *t, uint64_t now)
+{
+	struct finding f;
+
+	if (!(t->l.flags & LEDGER_GAP) && !ledger_blind(&t->l))
+		return false;
+	if (!t->gap_said) {
+		t->gap_said = true;
+		finding_begin(t, &f, VERDICT_UNOBSERVED, now);
+		snprintf(f.reason, sizeof(f.reason), "%s",
+			 t->l.flags & LEDGER_GAP
+				 ? "events about this connection were lost"
+				 : "the connection was open before tracing began");
+		say(c, t, &f);
+	}
+	return true;
+}
+
+static void abandonment_opens(struct correlator *c, struct track *t, uint8_t status,
+			      const struct owner *victim, uint64_t now, bool arrived)
+{
+	if (!t->open_ns) {
+		t->open_ns = now;
+		t->due_ns = now + c->o.grace_ns;
+		t->said = VERDICT_NONE;
+	}
+	t->victim = *victim;
+	t->status = status;
+	t->arrived |= arrived;
+}
+
+static void abandonment_ends(struct track *t)
+{
+	t->open_ns = t->due_ns = 0;
+	t->arrived = false;
+	t->said = VERDICT_NONE;
+	memset(&t->cancel, 0, sizeof(t->cancel));
+}
+
+/* ---- steps ---- */
+
+static void on_send(struct correlator *c, struct track *t, const struct ev_step *e)
+{
+	const uint32_t reuse = LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_UNREAD;
+	uint32_t what = e->in.what;
+	struct verdict_view v;
+	struct finding f;
+
+	/* A connection that runs behind shows it at every send: the same fault, not a new one. */
+	if (e->l.lag && !(what & (LE_REUSED | LE_SWALLOWED)))
+		what &= ~(uint32_t)LE_UNREAD;
+	/* The one who took the connection over left without its own reply: it had another's. */
+	if ((what & LE_REUSED) && e->in.prior == WAIT_FINISHED)
+		release(c, t, CONF_LIKELY, "the next owner was answered before its own reply came");
+
+	if (what & reuse) {
+		t->victim = e->l.owner;
+		t->status = what & LE_REUSED_RESIDUE ? e->l.abandoned : e->in.prior;
+		t->unread = what & LE_UNREAD ? e->in.unread : 0;
+		tell_request(t, &e->l);
+		if (t->status && (what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED)))
+			tell_cancel(t, &t->cancel, &t->victim, e->head.ts);
+		if ((what & LE_REUSED_RESIDUE) && !told_any(t, TL_RESIDUE, e->l.req_ns))
+			tell(t, e->l.reply_ns, TL_RESIDUE, e->l.residue_bytes, NULL);
+		if (what & LE_UNREAD)
+			tell(t, e->head.ts, TL_UNREAD, e->in.unread, NULL);
+	}
+	tell(t, e->head.ts, TL_REQUEST, e->in.bytes, &e->who);
+	if (!(what & reuse))
+		return;
+	if (gap(c, t, e->head.ts)) {
+		abandonment_ends(t);
+		return;
+	}
+	verdict_reuse(&e->l, &e->in, &e->who, t->status, &t->cancel, &v);
+	finding_begin(t, &f, VERDICT_REUSED, e->head.ts);
+	f.reuse = v.kind;
+	f.confidence = v.confidence;
+	f.swallowed = (what & LE_SWALLOWED) != 0;
+	if (!(what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED)))
+		f.cancel = CANCEL_UNSEEN;
+	describe_owner(&e->who, f.owner_next, sizeof(f.owner_next));
+	snprintf(f.reason, sizeof(f.reason), "%s", v.reason);
+	if (v.hold) {
+		release(c, t, CONF_NONE, "");
+		t->pending = f;
+		t->held = true;
+		abandonment_ends(t);
+		t->due_ns = e->head.ts + 2 * c->o.grace_ns;
+		return;
+	}
+	say(c, t, &f);
+	abandonment_ends(t);
+}
+
+static void on_recv(struct correlator *c, struct track *t, const struct ev_step *e)
+{
+	uint32_t what = e->in.what;
+	struct finding f;
+
+	if ((what & LE_REPLY) && e->in.prior == WAIT_FINISHED)
+		release(c, t, CONF_LIKELY, "the next owner was answered before its own reply came");
+	if (what & LE_RESIDUE) {
+		tell_request(t, &e->l);
+		tell_cancel(t, &t->cancel, &e->l.owner, e->head.ts);
+		tell(t, e->head.ts, TL_RESIDUE, e->in.bytes, NULL);
+		abandonment_opens(c, t, e->l.abandoned, &e->l.owner, e->head.ts, true);
+	} else if (what & LE_DRAINED) {
+		t->victim = e->l.owner;
+		t->status = e->in.prior;
+		tell_request(t, &e->l);
+		tell_cancel(t, &t->cancel, &e->l.owner, e->head.ts);
+		tell(t, e->head.ts, TL_REPLY, e->in.bytes, NULL);
+		finding_begin(t, &f, VERDICT_DRAINED, e->head.ts);
+		say(c, t, &f);
+		abandonment_ends(t);
+	} else {
+		tell(t, e->head.ts, TL_REPLY, e->in.bytes, &e->l.owner);
+	}
+}
+
+static void on_close(struct correlator *c, struct track *t, const struct ev_step *e)
+{
+	struct finding f;
+
+	release(c, t, CONF_NONE, "");
+	if (!e->exiting && ((e->in.what & LE_CLOSED_OWED) || t->open_ns)) {
+		if (!t->open_ns) {
+			t->victim = e->l.owner;
+			t->status = e->l.abandoned ? e->l.abandoned : e->in.prior;
+		}
+		tell_request(t, &e->l);
+		tell_cancel(t, &t->cancel, &t->victim, e->head.ts);
+		tell(t, e->head.ts, TL_CLOSE, 0, NULL);
+		if (!gap(c, t, e->head.ts)) {
+			finding_begin(t, &f, VERDICT_CLOSED, e->head.ts);
+			say(c, t, &f);
+		}
+	}
+	track_end(c, t);
+}
+
+void correlate_step(struct correlator *c, const struct ev_step *e)
+{
+	struct track *t;
+
+	if (e->in.step < STEP_SEND || e->in.step > STEP_CLOSE)
+		return;
+	t = track_get(c, e->cookie, &e->addr);
+	if (!t)
+		return;
+	t->l = e->l;
+	/* The process that owns the exchange, not the one in whose context a reset arrives. */
+	t->tgid = e->l.owner.tgid ? e->l.owner.tgid : e->head.tgid;
+	t->tid = e->l.owner.tid ? e->l.owner.tid : e->head.tid;
+	if (!t->comm[0] || t->tgid == e->head.tgid)
+		memcpy(t->comm, e->head.comm, sizeof(t->comm));
+	t->comm[sizeof(t->comm) - 1] = 0;
+	if (e->cancel.ts)
+		t->cancel = e->cancel;
+	if (e->in.step == STEP_SEND)
+		on_send(c, t, e);
+	else if (e->in.step == STEP_RECV)
+		on_recv(c, t, e);
+	else
+		on_close(c, t, e);
+}
+
+/* ---- what lies idle ---- */
+
+void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t status,
+		    const char *comm, uint64_t now)
+{
+	const struct ledger *l = &row->l;
+	struct track *t;
+
+	if (ledger_multiplexed(l) || (ledger_blind(l) && !(l->flags & LEDGER_GAP)))
+		return;
+	if (!ledger_abandoned_by(l, status) || (!ledger_owed(l) && !l->abandoned))
+		return;
+	t = track_get(c, row->cookie, &row->addr);
+	if (!t)
+		return;
+	t->l = *l;
+	t->tgid = l->owner.tgid;
+	t->tid = l->owner.tid;
+	if (comm)
+		snprintf(t->comm, sizeof(t->comm), "%s", comm);
+	t->unread = row->unread;
+	tell_request(t, l);
+	tell_cancel(t, &t->cancel, &l->owner, now);
+	if (row->unread && !t->arrived)
+		tell(t, now, TL_UNREAD, row->unread, NULL);
+	abandonment_opens(c, t, status, &l->owner, now, row->unread || l->abandoned);
+	if (t->said == VERDICT_ABANDONED && t->arrived && !t->due_ns)
+		t->due_ns = now;
+}
+
+/* Time has passed and the connection is still open. */
+static void on_due(struct correlator *c, struct track *t, uint64_t now)
+{
+	struct finding f;
+	bool named = verdict_named(t->status, t->cancel.ts != 0, &t->l);
+
+	t->due_ns = 0;
+	if (t->held) {
+		release(c, t, CONF_NONE, "");
+		return;
+	}
+	if (!t->open_ns)
+		return;
+	/* A cancelled owner that still runs may be cleaning up: the next look decides. */
+	if (t->status == WAIT_RISEN) {
+		t->due_ns = now + c->o.grace_ns;
+		return;
+	}
+	if (gap(c, t, now))
+		return;
+	if (t->arrived && t->said < VERDICT_DIRTY) {
+		finding_begin(t, &f, VERDICT_DIRTY, now);
+		f.confidence = verdict_idle(&t->l, named);
+		snprintf(f.reason, sizeof(f.reason),
+			 "its reply came with nobody waiting, and the connection is still open");
+		say(c, t, &f);
+	} else if (!t->arrived && t->said < VERDICT_ABANDONED) {
+		finding_begin(t, &f, VERDICT_ABANDONED, now);
+		f.confidence = verdict_idle(&t->l, named);
+		snprintf(f.reason, sizeof(f.reason),
+			 "its owner stopped waiting, and the connection is still open");
+		say(c, t, &f);
+	}
+}
+
+void correlate_tick(struct correlator *c, uint64_t now)
+{
+	struct track *t, *tmp;
+
+	HASH_ITER(hh, c->tracks, t, tmp)
+	{
+		if (t->due_ns && t->due_ns <= now)
+			on_due(c, t, now);
+	}
+}
+
+/* Is a sibling of T, the same process and peer, in use later than T? */
+static void check_leak(struct correlator *c, struct track *t, const struct ledger_row *row)
+{
+	struct described_addr a;
+	uint64_t last = row->l.last_tx_ns;
+	struct finding f;
+
+	if (!t->open_ns || t->said >= VERDICT_LEAKED + (t->said == VERDICT_DIRTY) ||
+	    row->cookie == t->cookie || row->l.owner.tgid != t->tgid ||
+	    last < t->open_ns + c->o.leak_ns)
+		return;
+	describe_addr(&row->addr, &a);
+	if (a.transport != t->addr.transport || a.peer_port != t->addr.peer_port ||
+	    strcmp(a.peer, t->addr.peer) || gap(c, t, last))
+		return;
+	finding_begin(t, &f, VERDICT_LEAKED, last);
+	f.confidence = verdict_idle(&t->l, verdict_named(t->status, t->cancel.ts != 0, &t->l));
+	snprintf(f.reason, sizeof(f.reason),
+		 "abandoned, never used again, while its siblings to the same peer are");
+	say(c, t, &f);
+	t->said = VERDICT_MAX;
+}
+
+void correlate_seen(struct correlator *c, const struct ledger_row *row)
+{
+	struct track *t = track_find(c, row->cookie), *tmp;
+
+	if (t)
+		t->round = c->round + 1;
+	HASH_ITER(hh, c->tracks, t, tmp)
+	{
+		if (t->open_ns)
+			check_leak(c, t, row);
+	}
+}
+
+void correlate_round(struct correlator *c, uint64_t now)
+{
+	struct track *t, *tmp;
+	struct finding f;
+
+	c->round++;
+	HASH_ITER(hh, c->tracks, t, tmp)
+	{
+		/* TCP tells its closes; a track made since the round began was not in it yet. */
+		if (t->addr.transport != TRANSPORT_UNIX || t->round + 1 >= c->round)
+			continue;
+		release(c, t, CONF_NONE, "");
+		if (t->open_ns && !gap(c, t, now)) {
+			tell(t, now, TL_CLOSE, 0, NULL);
+			finding_begin(t, &f, VERDICT_CLOSED, now);
+			say(c, t, &f);
+		}
+		track_end(c, t);
+	}
+}
+
+void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now)
+{
+	struct track *t, *tmp;
+
+	(void)now;
+	HASH_ITER(hh, c->tracks, t, tmp)
+	{
+		if (t->tgid != tgid)
+			continue;
+		release(c, t, CONF_NONE, "");
+		track_end(c, t);
+	}
+}
+
+void correlate_finish(struct correlator *c, uint64_t now)
+{
+	struct track *t, *tmp;
+
+	HASH_ITER(hh, c->tracks, t, tmp)
+	{
+		release(c, t, CONF_NONE, "");
+		if (t->due_ns && t->due_ns <= now)
+			on_due(c, t, now);
+	}
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Owners and addresses as text. Input is what the kernel side copied; lengths are not trusted. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "describe.h"
+
+void describe_task(uint64_t task, const uint64_t name[2], char *dst, size_t len)
+{
+	char text[17] = "";
+
+	memcpy(text, name, 16);
+	/* Sixteen bytes were kept; a longer name shows that it goes on. */
+	if (strnlen(text, 16) == 16)
+		snprintf(dst, len, "%.16s... 0x%llx", text, (unsigned long long)task);
+	else
+		snprintf(dst, len, "%s%s0x%llx", text, *text ? " " : "task ",
+			 (unsigned long long)task);
+}
+
+void describe_owner(const struct owner *o, char *dst, size_t len)
+{
+	if (o->kind == OWNER_TASK)
+		describe_task(o->task, (const uint64_t *)o->name, dst, len);
+	else if (o->kind == OWNER_THREAD)
+		snprintf(dst, len, "thread %u", o->tid);
+	else if (len)
+		*dst = 0;
+}
+
+void describe_addr(const struct sock_addr *a, struct described_addr *out)
+{
+	size_t n;
+
+	memset(out, 0, sizeof(*out));
+	out->transport = a->family == AF_UNIX ? TRANSPORT_UNIX : TRANSPORT_TCP;
+	out->local_port = a->local_port;
+	out->peer_port = a->peer_port;
+	if (a->family == AF_INET || a->family == AF_INET6) {
+		inet_ntop(a->family, a->local, out->local, sizeof(out->local));
+		inet_ntop(a->family, a->peer, out->peer, sizeof(out->peer));
+		return;
+	}
+	n = a->unix_len > ADDR_LEN ? ADDR_LEN : a->unix_len;
+	if (!n)
+		return;
+	memcpy(out->peer, a->peer, n);
+	if (!out->peer[0]) /* abstract */
+		out->peer[0] = '@';
+	out->peer[n] = 0;
+}

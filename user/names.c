@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The words of the program: one table per enum, used by NDJSON, text, metrics and help alike.
+ *
+ * These words are an interface. A test holds them; adding one is fine, changing one is not.
+ */
+#include "finding.h"
+
+/* clang-format off */
+const char *const verdict_names[VERDICT_MAX] = {
+	[VERDICT_NONE] = "none",
+	[VERDICT_CLOSED] = "closed",
+	[VERDICT_DRAINED] = "drained",
+	[VERDICT_UNOBSERVED] = "unobserved",
+	[VERDICT_ABANDONED] = "abandoned",
+	[VERDICT_LEAKED] = "leaked",
+	[VERDICT_DIRTY] = "dirty",
+	[VERDICT_REUSED] = "reused",
+};
+
+const char *const confidence_names[CONF_MAX] = {
+	[CONF_NONE] = "none",
+	[CONF_SUSPECT] = "suspect",
+	[CONF_LIKELY] = "likely",
+	[CONF_CERTAIN] = "certain",
+};
+
+const char *const reuse_names[REUSE_MAX] = {
+	[REUSE_NONE] = "none",
+	[REUSE_UNREAD] = "unread",
+	[REUSE_OUTSTANDING] = "outstanding",
+	[REUSE_RESIDUE] = "residue",
+};
+
+const char *const cancel_names[CANCEL_MAX] = {
+	[CANCEL_NONE] = "none",
+	[CANCEL_ASYNCIO] = "asyncio.cancel",
+	[CANCEL_ASYNCIO_DESTROYED] = "asyncio.destroyed",
+	[CANCEL_ASYNCIO_FINISHED] = "asyncio.finished",
+	[CANCEL_ASYNCIO_GONE] = "asyncio.gone",
+	[CANCEL_UNSEEN] = "unseen",
+};
+
+const char *const evidence_names[EVIDENCE_MAX] = {
+	[EVIDENCE_NONE] = "none",
+	[EVIDENCE_MEMORY] = "memory",
+	[EVIDENCE_PROBE] = "probe",
+};
+
+const char *const timeline_names[TL_MAX] = {
+	[TL_REQUEST] = "request",
+	[TL_CANCEL] = "cancel",
+	[TL_CANCEL_SEEN] = "cancel_seen",
+	[TL_REPLY] = "reply",
+	[TL_RESIDUE] = "residue",
+	[TL_UNREAD] = "unread",
+	[TL_CLOSE] = "close",
+};
+
+const char *const loss_names[LOSS_MAX] = {
+	[LOSS_RING_FULL] = "ring_full",
+	[LOSS_LEDGER_ALLOC] = "ledger_alloc",
+	[LOSS_TASK_UNREADABLE] = "task_unreadable",
+	[LOSS_LATE_ATTACH] = "late_attach",
+	[LOSS_MAP_FULL] = "map_full",
+	[LOSS_LAYOUT] = "layout",
+	[LOSS_TRACK_FULL] = "track_full",
+	[LOSS_BAD_RECORD] = "bad_record",
+	[LOSS_SINK] = "sink",
+};
+/* clang-format on */

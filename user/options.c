@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One table drives parsing and help; a wrong word is an error with the word in it. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "numparse.h"
+#include "options.h"
+
+enum {
+	OPT_JSON = 256, OPT_FAIL_ON, OPT_PORT, OPT_PEER, OPT_STRICT, OPT_LEDGERS, OPT_RING, OPT_STATS,
+	OPT_DURATION, OPT_PRECISE, OPT_HOOK, OPT_VERBOSE, OPT_QUIET, OPT_ASCII, OPT_COLOR,
+	OPT_NO_TIMELINE,
+};
+
+static const struct row {
+	int val;
+	const char *name, *arg;
+	enum command_bit cmds;
+	const char *help;
+} rows[] = {
+	{'p', "pid", "PID", FOR_TRACE, "only this process and its children (repeatable)"},
+	{'c', "comm", "COMM", FOR_BOTH, "only threads of this name (repeatable)"},
+	{OPT_PORT, "port", "N", FOR_BOTH, "only connections to this port (repeatable)"},
+	{OPT_PEER, "peer", "ADDR", FOR_BOTH, "only connections to this address (repeatable)"},
+	{OPT_JSON, "json", "FILE", FOR_BOTH, "events as NDJSON; - is standard output"},
+	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_BOTH,
+	 "exit 3 from this verdict on: reused, dirty, abandoned, never (run: reused)"},
+	{OPT_STRICT, "strict", NULL, FOR_BOTH, "exit 6 if evidence was lost"},
+	{OPT_LEDGERS, "ledgers", NULL, FOR_BOTH, "report every client connection's counts at its end"},
+	{OPT_PRECISE, "precise", "WHEN", FOR_BOTH,
+	 "probe cancellations themselves: auto (while a process is young, and after a finding), "
+	 "always, never"},
+	{OPT_HOOK, "hook", "TIER", FOR_BOTH, "force a hook tier (see `mispair probe`)"},
+	{OPT_RING, "ring-size", "BYTES", FOR_BOTH, "ring buffer, 4K to 256M (default 4M)"},
+	{OPT_STATS, "stats", "TIME", FOR_BOTH, "a stats event this often (default 10s, 0s: never)"},
+	{OPT_DURATION, "duration", "TIME", FOR_TRACE, "stop after this long"},
+	{OPT_NO_TIMELINE, "no-timeline", NULL, FOR_BOTH, "one line a finding, no chart"},
+	{OPT_QUIET, "quiet", NULL, FOR_BOTH, "findings and losses only"},
+	{OPT_ASCII, "ascii", NULL, FOR_BOTH, "nothing outside ASCII"},
+	{OPT_COLOR, "color", "WHEN", FOR_BOTH, "auto, always, never (NO_COLOR is obeyed)"},
+	{OPT_VERBOSE, "verbose", NULL, FOR_BOTH, "libbpf's log on standard error"},
+	{'h', "help", NULL, FOR_BOTH, "this text"},
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+void options_help(FILE *to, enum command_bit cmd)
+{
+	char left[48];
+	size_t i;
+
+	for (i = 0; i < N_ROWS; i++) {
+		const struct row *r = &rows[i];
+
+		if (!(r->cmds & cmd))
+			continue;
+		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", r->val < 256 ? "-" : " ",
+			 r->val < 256 ? r->val : ' ', r->val < 256 ? ", " : "  ", r->name,
+			 r->arg ? " " : "", r->arg ? r->arg : "");
+		fprintf(to, "  %-24s %s\n", left, r->help);
+	}
+}
+
+static int bad(const char *option, const char *value, const char *why)
+{
+	fprintf(stderr, "mispair: --%s '%s': %s\n", option, value, why);
+	return -EINVAL;
+}
+
+static int parse_pid(struct options *o, const char *s)
+{
+	uint64_t pid;
+	char path[32];
+
+	if (parse_u64(s, 1, 1u << 22, &pid))
+		return bad("pid", s, "not a process ID");
+	if (o->filters.n_pids == FILTER_MAX)
+		return bad("pid", s, "too many (16 at most)");
+	snprintf(path, sizeof(path), "/proc/%u", (unsigned int)pid);
+	if (access(path, F_OK))
+		return bad("pid", s, "no such process");
+	o->filters.pids[o->filters.n_pids++] = (uint32_t)pid;
+	o->filters.follow = 1;
+	return 0;
+}
+
+static int parse_comm(struct options *o, const char *s)
+{
+	if (o->filters.n_comms == FILTER_MAX)
+		return bad("comm", s, "too many (16 at most)");
+	if (!*s || strlen(s) > 15)
+		return bad("comm", s, "a thread's name has 1 to 15 bytes");
+	memcpy(o->filters.comms[o->filters.n_comms++], s, strlen(s));
+	return 0;
+}
+
+static int parse_port(struct options *o, const char *s)
+{
+	uint64_t port;
+
+	if (parse_u64(s, 1, 65535, &port))
+		return bad("port", s, "not a port (1 to 65535)");
+	if (o->filters.n_ports == FILTER_MAX)
+		return bad("port", s, "too many (16 at most)");
+	o->filters.ports[o->filters.n_ports++] = (uint16_t)port;
+	return 0;
+}
+
+static int parse_peer(struct options *o, const char *s)
+{
+	uint32_t n = o->filters.n_peers;
+
+	if (n == FILTER_MAX)
+		return bad("peer", s, "too many (16 at most)");
+	if (inet_pton(AF_INET, s, o->filters.peers[n].addr) == 1)
+		o->filters.peers[n].family = AF_INET;
+	else if (inet_pton(AF_INET6, s, o->filters.peers[n].addr) == 1)
+		o->filters.peers[n].family = AF_INET6;
+	else
+		return bad("peer", s, "not an IPv4 or IPv6 address (names are not looked up)");
+	o->filters.n_peers++;
+	return 0;
+}
+
+static int one_of(const char *option, const char *s, const char *const *words, int *out)
+{
+	int i;
+
+	for (i = 0; words[i]; i++) {
+		if (!strcmp(s, words[i])) {
+			*out = i;
+			return 0;
+		}
+	}
+	fprintf(stderr, "mispair: --%s '%s': one of", option, s);
+	for (i = 0; words[i]; i++)
+		fprintf(stderr, "%s %s", i ? "," : "", words[i]);
+	fprintf(stderr, " is wanted\n");
+	return -EINVAL;
+}
+
+static int parse_word(struct options *o, int val, const char *s)
+{
+	static const char *const levels[] = {"reused", "dirty", "abandoned", "never", NULL};
+	static const enum verdict verdicts[] = {VERDICT_REUSED, VERDICT_DIRTY, VERDICT_ABANDONED,
+						VERDICT_NONE};
+	static const char *const precise[] = {"auto", "always", "never", NULL};
+	static const char *const colors[] = {"never", "always", "auto", NULL};
+	int n = 0, e;
+
+	if (val == OPT_FAIL_ON) {
+		e = one_of("fail-on", s, levels, &n);
+		o->fail_on = verdicts[n];
+	} else if (val == OPT_PRECISE) {
+		e = one_of("precise", s, precise, &n);
+		o->precise = (enum precise)n;
+	} else {
+		e = one_of("color", s, colors, &n);
+		o->color = n == 2 ? -1 : n;
+	}
+	return e;
+}
+
+static int apply(struct options *o, int val, const char *s)
+{
+	switch (val) {
+	case 'p':
+		return parse_pid(o, s);
+	case 'c':
+		return parse_comm(o, s);
+	case OPT_PORT:
+		return parse_port(o, s);
+	case OPT_PEER:
+		return parse_peer(o, s);
+	case OPT_JSON:
+		o->json = s;
+		return *s ? 0 : bad("json", s, "a file name or - is wanted");
+	case OPT_FAIL_ON:
+	case OPT_PRECISE:
+	case OPT_COLOR:
+		return parse_word(o, val, s);
+	case OPT_STRICT:
+		o->strict = true;
+		return 0;
+	case OPT_LEDGERS:
+		o->ledgers = true;
+		return 0;
+	case OPT_HOOK:
+		o->tier = s;
+		return 0;
+	case OPT_RING:
+		return parse_size(s, 4096, 256u << 20, &o->ring_size)
+			       ? bad("ring-size", s, "a size from 4K to 256M is wanted")
+			       : 0;
+	case OPT_STATS:
+		return parse_duration_ns(s, 0, 86400ULL * 1000000000, &o->stats_ns)
+			       ? bad("stats", s, "a time such as 500ms or 10s is wanted")
+			       : 0;
+	case OPT_DURATION:
+		return parse_duration_ns(s, 1, 365ULL * 86400 * 1000000000, &o->duration_ns)
+			       ? bad("duration", s, "a time such as 30s is wanted")
+			       : 0;
+	case OPT_NO_TIMELINE:
+		o->no_timeline = true;
+		return 0;
+	case OPT_QUIET:
+		o->quiet = true;
+		return 0;
+	case OPT_ASCII:
+		o->ascii = true;
+		return 0;
+	case OPT_VERBOSE:
+		o->verbose = true;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* Filters as one line for `start`. */
+static void remember_filter(struct options *o, int val, const char *name, const char *s)
+{
+	size_t at = strlen(o->filter_text);
+
+	if (val == 'p' || val == 'c' || val == OPT_PORT || val == OPT_PEER)
+		snprintf(o->filter_text + at, sizeof(o->filter_text) - at, "%s--%s %s",
+			 at ? " " : "", name, s);
+}
+
+int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv)
+{
+	struct option longs[N_ROWS + 1] = {{0}};
+	char shorts[2 * N_ROWS + 4] = "+:";
+	size_t i, n = 0;
+	int val, index;
+
+	memset(o, 0, sizeof(*o));
+	o->color = -1;
+	o->ring_size = 4u << 20;
+	o->stats_ns = 10ULL * 1000000000;
+	o->fail_on = cmd == FOR_RUN ? VERDICT_REUSED : VERDICT_NONE;
+	for (i = 0; i < N_ROWS; i++) {
+		if (!(rows[i].cmds & cmd))
+			continue;
+		longs[n].name = rows[i].name;
+		longs[n].has_arg = rows[i].arg ? required_argument : no_argument;
+		longs[n++].val = rows[i].val;
+		if (rows[i].val < 256)
+			snprintf(shorts + strlen(shorts), 3, "%c%s", rows[i].val,
+				 rows[i].arg ? ":" : "");
+	}
+	optind = 0;
+	while ((val = getopt_long(argc, argv, shorts, longs, &index)) != -1) {
+		if (val == 'h')
+			return 1;
+		if (val == '?' || val == ':') {
+			fprintf(stderr, "mispair: %s '%s' (--help lists the options)\n",
+				val == ':' ? "a value is missing after" : "unknown option",
+				argv[optind - 1]);
+			return -EINVAL;
+		}
+		for (i = 0; i < N_ROWS && rows[i].val != val; i++)
+			;
+		if (apply(o, val, optarg))
+			return -EINVAL;
+		remember_filter(o, val, rows[i].name, optarg);
+	}
+	o->command = argv + optind;
+	if (cmd == FOR_TRACE && argv[optind]) {
+		fprintf(stderr, "mispair: unexpected word '%s'\n", argv[optind]);
+		return -EINVAL;
+	}
+	if (cmd == FOR_RUN && !argv[optind]) {
+		fprintf(stderr, "mispair: no command to run; try: mispair run -- CMD ARG...\n");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int errno_to_exit(int e)
+{
+	if (!e)
+		return EXIT_NOTHING;
+	if (e == -EPERM || e == -EACCES)
+		return EXIT_PRIVILEGE;
+	return e == -EOPNOTSUPP ? EXIT_KERNEL : EXIT_FAILED;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options that `run` and `trace` share, from one table. */
+#ifndef MISPAIR_OPTIONS_H
+#define MISPAIR_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "asyncio.h"
+#include "finding.h"
+#include "../bpf/events.h"
+
+/* Exit codes; README lists them. */
+enum {
+	EXIT_NOTHING = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_FOUND = 3,
+	EXIT_KERNEL = 4,
+	EXIT_PRIVILEGE = 5,
+	EXIT_LOST = 6,
+};
+
+struct options {
+	const char *json; /* NULL: none; "-": stdout */
+	enum verdict fail_on; /* VERDICT_NONE: never */
+	bool strict, ledgers, verbose, quiet, ascii, no_timeline;
+	int color; /* -1: if stdout is a terminal and NO_COLOR is not set */
+	uint64_t ring_size;
+	uint64_t stats_ns;  /* 0: no periodic stats */
+	uint64_t duration_ns; /* 0: until a signal */
+	enum precise precise;
+	const char *tier;
+	struct filters filters;
+	char filter_text[512];
+	char **command; /* run: what follows the options */
+};
+
+enum command_bit { FOR_RUN = 1, FOR_TRACE = 2, FOR_BOTH = 3 };
+
+/* 0; -EINVAL after a message on stderr; 1: help was asked and printed. */
+int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv);
+
+/* The option table as help text. */
+void options_help(FILE *to, enum command_bit cmd);
+
+int errno_to_exit(int e);
+
+#endif

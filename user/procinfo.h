@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What /proc says about a process, for labels. */
+#ifndef MISPAIR_PROCINFO_H
+#define MISPAIR_PROCINFO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Sizes match struct finding. Every string is NUL-terminated and NOT escaped. */
+struct procinfo {
+	char comm[16];
+	char exe_name[64];     /* basename, "" if it has none (kernel thread) or we may not look */
+	char container_id[72]; /* 64 hex digits, "" if not in a container that we know */
+};
+
+/*
+ * Fills *out for a pid as our own /proc numbers it. Returns 0, or -errno with *out zeroed: -ESRCH
+ * if there is no such process or it went away while we read. What merely cannot be read is left
+ * empty. Takes no lock that a stuck process can hold, reads a bounded amount, allocates nothing.
+ */
+int procinfo_read(uint32_t pid, struct procinfo *out);
+
+/*
+ * Finds the container id in the text of a /proc/PID/cgroup file: the first path with 64 hex digits
+ * in one of the forms that docker, containerd, cri-o and podman use. Returns 0, -ENOENT if there
+ * is none, -ENOSPC if it does not fit. On an error out is "" (if outlen is not 0).
+ */
+int procinfo_container_from_cgroup(const char *text, char *out, size_t outlen);
+
+#endif

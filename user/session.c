@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Loads, attaches and talks to the BPF programs. The only file that sees the skeleton.
+ *
+ * Everything that is attached is held by file descriptors of this process and nothing is pinned,
+ * so that however the process ends the kernel is left as it was.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/resource.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+/* The skeleton names types that events.h defines. */
+#include "session.h"
+#include "mispair.skel.h"
+
+#define HOOKS_MAX 16
+#define ROW_SIZE (sizeof(__u64) + sizeof(struct ledger) + sizeof(struct sock_addr) + 8)
+
+struct session {
+	struct mispair_bpf *skel;
+	struct ring_buffer *ring;
+	struct bpf_link *dump;
+	session_event_fn fn;
+	void *ctx;
+	const char *tier;
+	const char *hooks[HOOKS_MAX + 1];
+	uint64_t bad_records;
+	int n_cpus;
+};
+
+struct session_probe {
+	struct bpf_link *link;
+};
+
+static bool libbpf_verbose;
+
+/* One level down: what libbpf calls a warning is often just a feature that it tries. */
+static int on_libbpf_log(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	(void)level;
+	return libbpf_verbose ? vfprintf(stderr, fmt, args) : 0;
+}
+
+static int on_record(void *ctx, void *data, size_t size)
+{
+	struct session *s = ctx;
+	const struct ev_head *h = data;
+	size_t want;
+
+	if (size < sizeof(*h))
+		goto bad;
+	switch (h->kind) {
+	case EV_STEP:
+	case EV_LEDGER:
+		want = sizeof(struct ev_step);
+		break;
+	case EV_LOOP:
+		want = sizeof(struct ev_loop);
+		break;
+	default:
+		want = sizeof(struct ev_head);
+	}
+	if (h->size != want || size < want)
+		goto bad;
+	s->fn(s->ctx, h);
+	return 0;
+bad:
+	s->bad_records++;
+	return 0;
+}
+
+static size_t ring_bytes(size_t want)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = page;
+
+	while (n < want && n < (256u << 20))
+		n <<= 1;
+	return n;
+}
+
+
+/* Iterators and the uprobe are attached when they are needed. */
+static void choose_programs(struct session *s)
+{
+	bpf_program__set_autoload(s->skel->progs.tp_send, true);
+	bpf_program__set_autoload(s->skel->progs.tp_recv, true);
+	bpf_program__set_autoattach(s->skel->progs.task_cancel, false);
+	bpf_program__set_autoattach(s->skel->progs.adopt, false);
+	bpf_program__set_autoattach(s->skel->progs.dump, false);
+	s->tier = "tp_btf";
+}
+
+static void list_hooks(struct session *s)
+{
+	struct bpf_program *prog;
+	int n = 0;
+
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		const char *section = bpf_program__section_name(prog);
+		const char *slash = strchr(section, '/');
+
+		if (slash && bpf_program__autoload(prog) && bpf_program__autoattach(prog) &&
+		    n < HOOKS_MAX)
+			s->hooks[n++] = slash + 1;
+	}
+	s->hooks[n] = NULL;
+}
+
+static int check_host(char *err, size_t errlen)
+{
+	struct tier_report tiers[TIER_COUNT];
+
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		if (errno == EACCES)
+			goto privilege;
+		snprintf(err, errlen,
+			 "this kernel offers no BTF (/sys/kernel/btf/vmlinux: %s); mispair needs a "
+			 "kernel built with CONFIG_DEBUG_INFO_BTF",
+			 strerror(errno));
+		return -EOPNOTSUPP;
+	}
+	session_try_tiers(tiers);
+	if (tiers[0].works)
+		return 0;
+	if (geteuid() != 0)
+		goto privilege;
+	snprintf(err, errlen,
+		 "this kernel offers no hook that mispair can use: %s: %s (`mispair probe` tells "
+		 "more)",
+		 tiers[0].name, tiers[0].why);
+	return -EOPNOTSUPP;
+privilege:
+	snprintf(err, errlen,
+		 "no privilege to trace: run as root (CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE)");
+	return -EPERM;
+}
+
+int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx,
+		 struct session **out, char *err, size_t errlen)
+{
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct session *s;
+	int e;
+
+	libbpf_verbose = opts->verbose;
+	libbpf_set_print(on_libbpf_log);
+	if (opts->tier && strcmp(opts->tier, "tp_btf")) {
+		snprintf(err, errlen, "hook tier '%s' is not in this version; it has: tp_btf",
+			 opts->tier);
+		return -EOPNOTSUPP;
+	}
+	e = check_host(err, errlen);
+	if (e)
+		return e;
+	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* kernels before 5.11 charge maps to it */
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->fn = fn;
+	s->ctx = ctx;
+	s->n_cpus = libbpf_num_possible_cpus();
+	s->skel = mispair_bpf__open();
+	if (!s->skel) {
+		e = -errno;
+		snprintf(err, errlen, "cannot open the BPF object: %s", strerror(-e));
+		goto fail;
+	}
+	memcpy((void *)&s->skel->rodata->filters, &opts->filters, sizeof(opts->filters));
+	s->skel->rodata->opt_ledgers = opts->ledgers;
+	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
+	choose_programs(s);
+	list_hooks(s);
+	e = mispair_bpf__load(s->skel);
+	if (e) {
+		snprintf(err, errlen,
+			 "the kernel refused the BPF programs: %s; run with --verbose for its log",
+			 strerror(-e));
+		goto fail;
+	}
+	s->ring = ring_buffer__new(bpf_map__fd(s->skel->maps.ring), on_record, s, NULL);
+	if (!s->ring) {
+		e = -errno;
+		snprintf(err, errlen, "cannot map the ring buffer: %s", strerror(-e));
+		goto fail;
+	}
+	e = mispair_bpf__attach(s->skel);
+	if (e) {
+		snprintf(err, errlen, "cannot attach the BPF programs: %s", strerror(-e));
+		goto fail;
+	}
+	*out = s;
+	return 0;
+fail:
+	session_close(s);
+	return e;
+}
+
+void session_close(struct session *s)
+{
+	if (!s)
+		return;
+	bpf_link__destroy(s->dump);
+	ring_buffer__free(s->ring);
+	mispair_bpf__destroy(s->skel);
+	free(s);
+}
+
+int session_ring_fd(const struct session *s)
+{
+	return ring_buffer__epoll_fd(s->ring);
+}
+
+int session_consume(struct session *s)
+{
+	int n = ring_buffer__consume(s->ring);
+
+	return n < 0 ? n : 0;
+}
+
+const char *session_tier(const struct session *s)
+{
+	return s->tier;
+}
+
+const char *const *session_hooks(const struct session *s)
+{
+	return s->hooks;
+}
+
+uint64_t session_bad_records(const struct session *s)
+{
+	return s->bad_records;
+}
+
+/* Runs an iterator to its end; its output is thrown away. */
+static int run_iterator(struct bpf_program *prog)
+{
+	struct bpf_link *link = bpf_program__attach_iter(prog, NULL);
+	char buf[4096];
+	ssize_t n;
+	int fd, e = 0;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		e = -errno;
+		goto out;
+	}
+	do {
+		n = read(fd, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	if (n < 0)
+		e = -errno;
+	close(fd);
+out:
+	bpf_link__destroy(link);
+	return e;
+}
+
+int session_adopt(struct session *s)
+{
+	int phase, e = 0;
+
+	for (phase = 0; phase < 2 && !e; phase++) {
+		s->skel->bss->adopt_phase = (__u32)phase;
+		e = run_iterator(s->skel->progs.adopt);
+	}
+	return e;
+}
+
+static int open_dump(struct session *s)
+{
+	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	union bpf_iter_link_info info = {};
+
+	if (s->dump)
+		return 0;
+	info.map.map_fd = (__u32)bpf_map__fd(s->skel->maps.ledgers);
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
+	s->dump = bpf_program__attach_iter(s->skel->progs.dump, &opts);
+	return s->dump ? 0 : -errno;
+}
+
+int session_rows(struct session *s, void (*fn)(void *ctx, const struct ledger_row *row), void *ctx)
+{
+	char buf[ROW_SIZE * 16];
+	size_t have = 0, at;
+	struct ledger_row row;
+	ssize_t n;
+	int fd, e;
+
+	e = open_dump(s);
+	if (e)
+		return e;
+	fd = bpf_iter_create(bpf_link__fd(s->dump));
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		n = read(fd, buf + have, sizeof(buf) - have);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+		for (at = 0; have - at >= ROW_SIZE; at += ROW_SIZE) {
+			const char *p = buf + at;
+
+			memcpy(&row.cookie, p, 8);
+			memcpy(&row.l, p + 8, sizeof(row.l));
+			memcpy(&row.addr, p + 8 + sizeof(row.l), sizeof(row.addr));
+			memcpy(&row.unread, p + ROW_SIZE - 8, 4);
+			memcpy(&row.state, p + ROW_SIZE - 4, 4);
+			fn(ctx, &row);
+		}
+		memmove(buf, buf + at, have - at);
+		have -= at;
+	}
+	e = n < 0 ? -errno : 0;
+	close(fd);
+	return e;
+}
+
+int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.procs), &tgid, rt) ? -errno : 0;
+}
+
+int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt)
+{
+	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.procs), &tgid, rt, BPF_ANY) ? -errno
+											   : 0;
+}
+
+int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, uint64_t thread_self)
+{
+	struct loop_key key = {.loop = loop, .tgid = tgid};
+	struct loop_val val = {.thread_self = thread_self};
+
+	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.loops), &key, &val, BPF_ANY) ? -errno
+											    : 0;
+}
+
+int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop)
+{
+	struct loop_key key = {.loop = loop, .tgid = tgid};
+
+	return bpf_map_delete_elem(bpf_map__fd(s->skel->maps.loops), &key) ? -errno : 0;
+}
+
+int session_follow(struct session *s, uint32_t tgid)
+{
+	__u8 one = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.tree), &tgid, &one, BPF_ANY) ? -errno
+											    : 0;
+}
+
+static int sum_percpu(struct session *s, int fd, uint64_t *out, __u32 n)
+{
+	uint64_t *v = calloc((size_t)s->n_cpus, sizeof(*v));
+	__u32 i;
+	int cpu, e = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (i = 0; i < n && !e; i++) {
+		out[i] = 0;
+		if (bpf_map_lookup_elem(fd, &i, v))
+			e = -errno;
+		for (cpu = 0; cpu < s->n_cpus && !e; cpu++)
+			out[i] += v[cpu];
+	}
+	free(v);
+	return e;
+}
+
+int session_losses(struct session *s, uint64_t out[KLOSS_MAX])
+{
+	return sum_percpu(s, bpf_map__fd(s->skel->maps.losses), out, KLOSS_MAX);
+}
+
+int session_counters(struct session *s, uint64_t out[CNT_MAX])
+{
+	return sum_percpu(s, bpf_map__fd(s->skel->maps.counters), out, CNT_MAX);
+}
+
+int session_probe_cancel(struct session *s, uint32_t tgid, const char *path, uint64_t offset,
+			 struct session_probe **out)
+{
+	struct session_probe *p = calloc(1, sizeof(*p));
+	int e;
+
+	if (!p)
+		return -ENOMEM;
+	p->link = bpf_program__attach_uprobe(s->skel->progs.task_cancel, false, (pid_t)tgid, path,
+					     offset);
+	if (!p->link) {
+		e = -errno;
+		free(p);
+		return e;
+	}
+	*out = p;
+	return 0;
+}
+
+void session_unprobe(struct session_probe *p)
+{
+	if (!p)
+		return;
+	bpf_link__destroy(p->link);
+	free(p);
+}

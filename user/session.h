@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel side as the rest of the program sees it. session.c is the only file that knows the
+ * skeleton. All functions return 0 or a negative errno unless they say otherwise.
+ */
+#ifndef MISPAIR_SESSION_H
+#define MISPAIR_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "../bpf/events.h"
+
+struct session;
+struct session_probe;
+
+struct session_opts {
+	size_t ring_size;	/* bytes; rounded up to a power of two of pages */
+	struct filters filters; /* copied */
+	bool ledgers;		/* EV_LEDGER for every TCP socket at its end */
+	bool verbose;		/* libbpf's own log at debug level */
+	const char *tier;	/* force a hook tier by name, NULL: the best that attaches */
+};
+
+/* Called for each record; size has been checked against the kind. Must not block or print. */
+typedef void (*session_event_fn)(void *ctx, const struct ev_head *h);
+
+/*
+ * Loads and attaches. On error *ERR holds a sentence: what failed, why, what to do. -EPERM: no
+ * privilege; -EOPNOTSUPP: the kernel lacks something; other codes: failure.
+ */
+int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx,
+		 struct session **out, char *err, size_t errlen);
+void session_close(struct session *s); /* NULL is fine; detaches everything */
+
+int session_ring_fd(const struct session *s); /* for epoll; readable: call session_consume() */
+int session_consume(struct session *s);
+const char *session_tier(const struct session *s);
+const char *const *session_hooks(const struct session *s); /* NULL-terminated, owned by s */
+
+/* Gives ledgers to client sockets that are open already. */
+int session_adopt(struct session *s);
+
+/* Calls FN for each ledger. Rows are in no order. */
+int session_rows(struct session *s, void (*fn)(void *ctx, const struct ledger_row *row), void *ctx);
+
+int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt);
+int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt);
+/* Replaces one field of a live entry without touching what the kernel side counts in it. */
+int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, uint64_t thread_self);
+int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop);
+int session_follow(struct session *s, uint32_t tgid);
+
+/* Sums over CPUs. */
+int session_losses(struct session *s, uint64_t out[KLOSS_MAX]);
+int session_counters(struct session *s, uint64_t out[CNT_MAX]);
+/* Records of an unexpected size since the start. */
+uint64_t session_bad_records(const struct session *s);
+
+/* Probes Task.cancel at file OFFSET of PATH in process TGID. *OUT is freed by session_unprobe(). */
+int session_probe_cancel(struct session *s, uint32_t tgid, const char *path, uint64_t offset,
+			 struct session_probe **out);
+void session_unprobe(struct session_probe *p);
+
+/* One hook tier, tried on this kernel by loading and attaching a program that does nothing. */
+struct tier_report {
+	const char *name;
+	bool works;
+	bool built;	 /* this version has programs for it */
+	char why[160]; /* why it does not work */
+};
+#define TIER_COUNT 3
+void session_try_tiers(struct tier_report out[TIER_COUNT]);
+
+#endif

@@ -1,0 +1,595 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * NDJSON sink.
+ *
+ * Invariants:
+ * - A line is built whole in memory and handed to write(2) at once, so that a reader never sees
+ *   half an event, unless the device itself took only a part. Then the next line starts with a
+ *   newline, and only the torn line is lost.
+ * - What a line says is valid UTF-8 and harmless on a terminal: strings pass escape_utf8(), json-c
+ *   escapes C0, and render() escapes what else would act on a terminal, losing nothing.
+ * - No event is ever written in part because memory ran out: struct line remembers any failure
+ *   and emit() drops the line and counts it.
+ */
+#include "sink_ndjson.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "escape.h"
+#include "wallclock.h"
+
+#define SCHEMA "mispair.event/1"
+
+struct ndjson {
+	struct sink sink;
+	int fd;
+	bool own_fd;
+	bool dead; /* EPIPE: the reader has gone */
+	bool torn; /* the last byte written was not the end of a line */
+	uint64_t failures;
+	uint64_t wall_offset;
+	char host[65];
+	char *buf; /* the line on its way out; grows, never shrinks */
+	size_t cap;
+};
+
+/* A line in the making. Once failed it stays failed, so callers need not check each step. */
+struct line {
+	struct json_object *obj;
+	bool failed;
+};
+
+/* ---- building ---- */
+
+static void put(struct line *l, const char *key, struct json_object *value)
+{
+	if (!value || !l->obj || json_object_object_add(l->obj, key, value) < 0) {
+		json_object_put(value);
+		l->failed = true;
+	}
+}
+
+static struct json_object *new_string(const char *s, size_t max)
+{
+	struct json_object *value;
+	char small[512], *text = small;
+	size_t n = strnlen(s, max), room = ESCAPE_MAX(n);
+
+	/* Only a command line is ever this long. */
+	if (room > sizeof(small)) {
+		text = malloc(room);
+		if (!text)
+			return NULL;
+	}
+	n = escape_utf8(text, room, s, n);
+	value = json_object_new_string_len(text, (int)n);
+	if (text != small)
+		free(text);
+	return value;
+}
+
+static void put_str_max(struct line *l, const char *key, const char *s, size_t max)
+{
+	put(l, key, new_string(s, max));
+}
+
+/* An absent key means unknown: an empty string would be one more thing to test for. */
+static void put_known(struct line *l, const char *key, const char *s, size_t max)
+{
+	if (s && max && s[0])
+		put_str_max(l, key, s, max);
+}
+
+static void put_str(struct line *l, const char *key, const char *s)
+{
+	put_str_max(l, key, s, SIZE_MAX);
+}
+
+static void put_u64(struct line *l, const char *key, uint64_t v)
+{
+	put(l, key, json_object_new_uint64(v));
+}
+
+static void put_bool(struct line *l, const char *key, bool v)
+{
+	put(l, key, json_object_new_boolean(v));
+}
+
+/* ---- writing ---- */
+
+/* Leaves l's text in n->buf, newline included. Returns its length or 0 without memory. */
+static size_t render(struct ndjson *n, struct line *l)
+{
+	size_t len, i, step, need, out = 0;
+	const char *text;
+	uint32_t cp;
+	char *buf;
+
+	text = json_object_to_json_string_length(
+		l->obj, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	if (!text)
+		return 0;
+	/* What escape_is_hidden() is left here: DEL, one byte, grows to the six of \u007f. */
+	for (i = 0, need = len + 2; i < len; i += step) {
+		step = escape_decode(text + i, len - i, &cp);
+		if (!step)
+			return 0;
+		need += escape_is_hidden(cp) ? 6 : 0;
+	}
+	if (need > n->cap) {
+		buf = realloc(n->buf, need);
+		if (!buf)
+			return 0;
+		n->buf = buf;
+		n->cap = need;
+	}
+	/*
+	 * Hidden characters can only be inside strings, where \u is another spelling of the same
+	 * string to a parser, but a C1 control or a direction mark does not reach a terminal.
+	 */
+	if (n->torn)
+		n->buf[out++] = '\n';
+	for (i = 0; i < len; i += step) {
+		step = escape_decode(text + i, len - i, &cp);
+		if (escape_is_hidden(cp)) {
+			out += (size_t)snprintf(n->buf + out, need - out, "\\u%04x", cp);
+		} else {
+			memcpy(n->buf + out, text + i, step);
+			out += step;
+		}
+	}
+	n->buf[out++] = '\n';
+	return out;
+}
+
+static void write_out(struct ndjson *n, const char *buf, size_t len)
+{
+	size_t done = 0;
+	ssize_t ret;
+
+	while (done < len) {
+		ret = write(n->fd, buf + done, len - done);
+		if (ret < 0 && errno == EINTR)
+			continue;
+		if (ret <= 0)
+			break;
+		done += (size_t)ret;
+	}
+	if (done)
+		n->torn = buf[done - 1] != '\n';
+	if (done == len)
+		return;
+	if (ret < 0 && errno == EPIPE)
+		n->dead = true; /* "| head" has seen enough: not an error of ours */
+	else
+		n->failures++;
+}
+
+/* Consumes the line. */
+static void emit(struct ndjson *n, struct line *l)
+{
+	size_t len = 0;
+
+	if (!l->failed)
+		len = render(n, l);
+	json_object_put(l->obj);
+	if (len)
+		write_out(n, n->buf, len);
+	else
+		n->failures++;
+}
+
+/* ---- what events have in common ---- */
+
+static void put_time(struct line *l, uint64_t wall)
+{
+	time_t sec = (time_t)(wall / WALLCLOCK_NS_PER_SEC);
+	char date[40], text[64];
+	struct tm tm;
+
+	if (!gmtime_r(&sec, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm)) {
+		l->failed = true;
+		return;
+	}
+	snprintf(text, sizeof(text), "%s.%09" PRIu64 "Z", date, wall % WALLCLOCK_NS_PER_SEC);
+	put_str(l, "time", text);
+	snprintf(text, sizeof(text), "%" PRIu64, wall);
+	put_str(l, "time_unix_nano", text);
+}
+
+/* False if there is nobody to write for. */
+static bool begin(struct ndjson *n, struct line *l, uint64_t time_ns, const char *event,
+		  const char *severity)
+{
+	if (n->dead)
+		return false;
+	*l = (struct line){.obj = json_object_new_object()};
+	if (!l->obj)
+		l->failed = true;
+	put_str(l, "schema", SCHEMA);
+	put_time(l, time_ns + n->wall_offset);
+	put_str(l, "event.name", event);
+	put_str(l, "severity.text", severity);
+	put_known(l, "host.name", n->host, sizeof(n->host));
+	return true;
+}
+
+static void put_cookie(struct line *l, uint64_t cookie)
+{
+	char text[20];
+
+	snprintf(text, sizeof(text), "%" PRIx64, cookie);
+	put_str(l, "mispair.socket.cookie", text);
+}
+
+static void put_network(struct line *l, enum transport transport, const char *local,
+			uint16_t local_port, const char *peer, uint16_t peer_port)
+{
+	bool tcp = transport == TRANSPORT_TCP;
+
+	put_str(l, "network.transport", tcp ? "tcp" : "unix");
+	if (tcp && peer[0])
+		put_str(l, "network.type",
+			memchr(peer, ':', strnlen(peer, PEER_TEXT)) ? "ipv6" : "ipv4");
+	put_known(l, "network.local.address", local, PEER_TEXT);
+	if (tcp && local_port)
+		put_u64(l, "network.local.port", local_port);
+	put_known(l, "network.peer.address", peer, PEER_TEXT);
+	if (tcp && peer_port)
+		put_u64(l, "network.peer.port", peer_port);
+}
+
+static void put_stats(struct line *l, const struct run_stats *s)
+{
+	char key[80];
+	int v, c;
+
+	put_u64(l, "mispair.sockets.tracked", s->sockets_tracked);
+	put_u64(l, "mispair.sockets.total", s->sockets_total);
+	put_u64(l, "mispair.sockets.adopted", s->sockets_adopted);
+	put_u64(l, "mispair.requests", s->requests);
+	put_u64(l, "mispair.replies", s->replies);
+	put_u64(l, "mispair.cancellations", s->cancellations);
+	for (v = VERDICT_NONE + 1; v < VERDICT_MAX; v++) {
+		bool graded = v >= VERDICT_ABANDONED;
+
+		for (c = CONF_NONE; c < CONF_MAX; c++) {
+			/* A count where the contract says none is: show it, so that it is seen. */
+			if (graded != (c != CONF_NONE) && !s->findings[v][c])
+				continue;
+			if (graded || c != CONF_NONE)
+				snprintf(key, sizeof(key), "mispair.findings.%s.%s",
+					 verdict_names[v], confidence_names[c]);
+			else
+				snprintf(key, sizeof(key), "mispair.findings.%s", verdict_names[v]);
+			put_u64(l, key, s->findings[v][c]);
+		}
+	}
+	for (c = 0; c < LOSS_MAX; c++) {
+		snprintf(key, sizeof(key), "mispair.lost.%s", loss_names[c]);
+		put_u64(l, key, s->lost[c]);
+	}
+	put_u64(l, "mispair.events", s->events);
+	put_u64(l, "mispair.cpu_ns", s->cpu_ns);
+}
+
+/* ---- events ---- */
+
+static void on_start(void *ctx, const struct start_info *info)
+{
+	const char *const *hook = info->hooks;
+	struct json_object *hooks, *name;
+	struct ndjson *n = ctx;
+	struct line l;
+
+	if (!begin(n, &l, info->time_ns, "mispair.start", "INFO"))
+		return;
+	put_known(&l, "mispair.version", info->version, SIZE_MAX);
+	put_known(&l, "os.version", info->kernel, sizeof(info->kernel));
+	put_known(&l, "mispair.tier", info->tier, SIZE_MAX);
+	hooks = json_object_new_array();
+	for (; hooks && hook && *hook; hook++) {
+		name = new_string(*hook, SIZE_MAX);
+		if (!name || json_object_array_add(hooks, name) < 0) {
+			json_object_put(name);
+			l.failed = true;
+		}
+	}
+	put(&l, "mispair.hooks", hooks);
+	put_str(&l, "mispair.filters", info->filters ? info->filters : "");
+	put_known(&l, "process.command_line", info->command, SIZE_MAX);
+	emit(n, &l);
+}
+
+static void on_runtime(void *ctx, const struct runtime_report *r)
+{
+	struct ndjson *n = ctx;
+	struct line l;
+
+	if (!begin(n, &l, r->time_ns, "mispair.runtime", "INFO"))
+		return;
+	put_u64(&l, "process.pid", r->pid);
+	put_known(&l, "mispair.process.comm", r->comm, sizeof(r->comm));
+	put_known(&l, "process.runtime.name", r->runtime, sizeof(r->runtime));
+	put_known(&l, "process.runtime.version", r->version, sizeof(r->version));
+	put_known(&l, "mispair.runtime.module", r->module, sizeof(r->module));
+	put_known(&l, "mispair.runtime.evidence", r->evidence, sizeof(r->evidence));
+	put_known(&l, "mispair.runtime.note", r->note, sizeof(r->note));
+	emit(n, &l);
+}
+
+static const char *finding_event(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_CLOSED:
+		return "mispair.connection.closed";
+	case VERDICT_DRAINED:
+		return "mispair.connection.drained";
+	case VERDICT_UNOBSERVED:
+		return "mispair.connection.unobserved";
+	case VERDICT_ABANDONED:
+		return "mispair.exchange.abandoned";
+	case VERDICT_LEAKED:
+		return "mispair.connection.leaked";
+	case VERDICT_DIRTY:
+		return "mispair.connection.dirty";
+	case VERDICT_REUSED:
+		return "mispair.connection.reused";
+	default:
+		return NULL;
+	}
+}
+
+static const char *finding_severity(const struct finding *f)
+{
+	if (f->verdict < VERDICT_ABANDONED)
+		return "INFO";
+	return f->verdict == VERDICT_REUSED && f->confidence >= CONF_LIKELY ? "ERROR" : "WARN";
+}
+
+static void put_cancel(struct line *l, const struct finding *f)
+{
+	if (f->cancel == CANCEL_NONE || f->cancel >= CANCEL_MAX)
+		return;
+	put_str(l, "mispair.cancel.kind", cancel_names[f->cancel]);
+	if (f->evidence != EVIDENCE_NONE && f->evidence < EVIDENCE_MAX)
+		put_str(l, "mispair.cancel.evidence", evidence_names[f->evidence]);
+	if (f->has_cancel_age)
+		put_u64(l, "mispair.cancel.age_ns", f->cancel_age_ns);
+	put_known(l, "mispair.cancel.by", f->cancel_by, sizeof(f->cancel_by));
+	put_bool(l, "mispair.cancel.swallowed", f->swallowed);
+}
+
+static void put_timeline(struct line *l, const struct finding *f)
+{
+	struct json_object *array;
+	size_t i;
+
+	if (!f->n_timeline)
+		return;
+	array = json_object_new_array();
+	for (i = 0; array && i < f->n_timeline && i < TIMELINE_MAX; i++) {
+		const struct timeline_entry *t = &f->timeline[i];
+		struct line e = {.obj = json_object_new_object()};
+
+		put_u64(&e, "at_ns", t->at_ns);
+		put_str(&e, "what", t->what < TL_MAX ? timeline_names[t->what] : "unknown");
+		if (t->bytes)
+			put_u64(&e, "bytes", t->bytes);
+		put_known(&e, "owner", t->owner, sizeof(t->owner));
+		put_known(&e, "by", t->by, sizeof(t->by));
+		if (e.failed || json_object_array_add(array, e.obj) < 0) {
+			json_object_put(e.obj);
+			l->failed = true;
+		}
+	}
+	put(l, "mispair.timeline", array);
+}
+
+static void on_finding(void *ctx, const struct finding *f)
+{
+	const char *event = finding_event(f->verdict);
+	struct ndjson *n = ctx;
+	struct line l;
+
+	if (!event || !begin(n, &l, f->time_ns, event, finding_severity(f)))
+		return;
+	put_u64(&l, "process.pid", f->pid);
+	if (f->tid)
+		put_u64(&l, "thread.id", f->tid);
+	put_known(&l, "process.executable.name", f->exe_name, sizeof(f->exe_name));
+	put_known(&l, "mispair.process.comm", f->comm, sizeof(f->comm));
+	put_known(&l, "container.id", f->container_id, sizeof(f->container_id));
+	put_network(&l, f->transport, f->local_addr, f->local_port, f->peer_addr, f->peer_port);
+	put_known(&l, "network.protocol.name", f->protocol, SIZE_MAX);
+	put_cookie(&l, f->cookie);
+	if (f->reuse != REUSE_NONE && f->reuse < REUSE_MAX)
+		put_str(&l, "mispair.reuse.kind", reuse_names[f->reuse]);
+	if (f->confidence != CONF_NONE && f->confidence < CONF_MAX)
+		put_str(&l, "mispair.confidence", confidence_names[f->confidence]);
+	put_u64(&l, "mispair.requests", f->requests);
+	put_u64(&l, "mispair.replies", f->replies);
+	put_u64(&l, "mispair.owed", f->owed);
+	put_u64(&l, "mispair.unread_bytes", f->unread_bytes);
+	put_u64(&l, "mispair.residue_bytes", f->residue_bytes);
+	put_cancel(&l, f);
+	put_known(&l, "mispair.owner.previous", f->owner_prev, sizeof(f->owner_prev));
+	put_known(&l, "mispair.owner.next", f->owner_next, sizeof(f->owner_next));
+	put_known(&l, "mispair.reason", f->reason, sizeof(f->reason));
+	put_timeline(&l, f);
+	emit(n, &l);
+}
+
+static void on_socket(void *ctx, const struct socket_report *s)
+{
+	struct ndjson *n = ctx;
+	struct line l;
+
+	if (!begin(n, &l, s->time_ns, "mispair.connection.ledger", "INFO"))
+		return;
+	put_u64(&l, "process.pid", s->pid);
+	put_known(&l, "mispair.process.comm", s->comm, sizeof(s->comm));
+	put_network(&l, s->transport, s->local_addr, s->local_port, s->peer_addr, s->peer_port);
+	put_cookie(&l, s->cookie);
+	put_u64(&l, "mispair.requests", s->requests);
+	put_u64(&l, "mispair.replies", s->replies);
+	put_u64(&l, "mispair.tx_bytes", s->tx_bytes);
+	put_u64(&l, "mispair.rx_bytes", s->rx_bytes);
+	put_bool(&l, "mispair.adopted", s->adopted);
+	put_bool(&l, "mispair.open", s->open);
+	put_bool(&l, "mispair.multiplexed", s->multiplexed);
+	put_bool(&l, "mispair.unobserved", s->unobserved);
+	emit(n, &l);
+}
+
+static void on_stats(void *ctx, const struct run_stats *s)
+{
+	struct ndjson *n = ctx;
+	struct line l;
+
+	if (!begin(n, &l, s->time_ns, "mispair.stats", "INFO"))
+		return;
+	put_stats(&l, s);
+	emit(n, &l);
+}
+
+static void on_lost(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count, uint64_t total)
+{
+	struct ndjson *n = ctx;
+	struct line l;
+
+	if (!begin(n, &l, time_ns, "mispair.lost", "WARN"))
+		return;
+	put_str(&l, "mispair.lost.reason", cause < LOSS_MAX ? loss_names[cause] : "unknown");
+	put_u64(&l, "mispair.lost.count", count);
+	put_u64(&l, "mispair.lost.total", total);
+	emit(n, &l);
+}
+
+static void on_stop(void *ctx, const struct stop_info *s)
+{
+	struct ndjson *n = ctx;
+	struct line l;
+
+	if (!begin(n, &l, s->time_ns, "mispair.stop", "INFO"))
+		return;
+	put_known(&l, "mispair.stop.reason", s->reason, SIZE_MAX);
+	if (s->command_status != -1 && WIFEXITED(s->command_status))
+		put_u64(&l, "process.exit.code", (uint64_t)WEXITSTATUS(s->command_status));
+	if (s->command_status != -1 && WIFSIGNALED(s->command_status))
+		put_u64(&l, "mispair.exit.signal", (uint64_t)WTERMSIG(s->command_status));
+	put_stats(&l, &s->stats);
+	emit(n, &l);
+}
+
+/* ---- life ---- */
+
+static uint64_t get_failures(void *ctx)
+{
+	struct ndjson *n = ctx;
+
+	return n->failures;
+}
+
+static void on_finish(void *ctx)
+{
+	struct ndjson *n = ctx;
+
+	/* Whoever appends to this file later must not continue our torn line. */
+	if (n->torn && !n->dead)
+		write_out(n, "\n", 1);
+	if (n->own_fd)
+		close(n->fd);
+	free(n->buf);
+	free(n);
+}
+
+static int open_path(const char *path, char *err, size_t errlen)
+{
+	int fd, code;
+
+	fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return fd;
+	code = errno;
+	if (code == ELOOP)
+		snprintf(err, errlen,
+			 "cannot write to %s: it is a symbolic link, and following one as root is "
+			 "not safe; name the file itself",
+			 path);
+	else
+		snprintf(err, errlen, "cannot open %s for writing: %s", path, strerror(code));
+	return -code;
+}
+
+int sink_ndjson_new(const char *path, struct sink **out, char *err, size_t errlen)
+{
+	struct ndjson *n;
+	int ret;
+
+	*out = NULL;
+	n = calloc(1, sizeof(*n));
+	if (!n) {
+		snprintf(err, errlen, "cannot write to %s: out of memory", path);
+		return -ENOMEM;
+	}
+	if (!strcmp(path, "-")) {
+		n->fd = STDOUT_FILENO;
+		if (fcntl(n->fd, F_GETFD) < 0) {
+			ret = -errno;
+			snprintf(err, errlen, "cannot write to stdout: %s", strerror(-ret));
+			goto fail;
+		}
+	} else {
+		ret = open_path(path, err, errlen);
+		if (ret < 0)
+			goto fail;
+		n->fd = ret;
+		n->own_fd = true;
+	}
+	/* A name that does not fit, or that we may not ask for, is unknown. */
+	if (gethostname(n->host, sizeof(n->host) - 1))
+		n->host[0] = '\0';
+	n->wall_offset = wallclock_offset_ns();
+	n->sink = (struct sink){
+		.ctx = n,
+		.start = on_start,
+		.runtime = on_runtime,
+		.finding = on_finding,
+		.socket = on_socket,
+		.stats = on_stats,
+		.lost = on_lost,
+		.stop = on_stop,
+		.failures = get_failures,
+		.finish = on_finish,
+	};
+	*out = &n->sink;
+	return 0;
+
+fail:
+	free(n);
+	return ret;
+}
+
+bool sink_ndjson_closed(const struct sink *sink)
+{
+	const struct ndjson *n = sink->ctx;
+
+	return n->dead;
+}
+
+void sink_ndjson_set_wall_offset(struct sink *sink, uint64_t offset_ns)
+{
+	struct ndjson *n = sink->ctx;
+
+	n->wall_offset = offset_ns;
+}

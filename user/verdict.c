@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The rules of confidence. They err on the side of silence: what has an innocent reading that was
+ * not ruled out is `suspect`, and suspect alone never raises an alarm.
+ */
+#include <string.h>
+
+#include "verdict.h"
+
+enum cancel_kind verdict_cancel_kind(uint8_t status)
+{
+	switch (status) {
+	case WAIT_RISEN:
+	case WAIT_CANCELLED:
+	case WAIT_FREED_CANCELLED:
+		return CANCEL_ASYNCIO;
+	case WAIT_DESTROYED:
+		return CANCEL_ASYNCIO_DESTROYED;
+	case WAIT_FINISHED:
+	case WAIT_FAILED:
+		return CANCEL_ASYNCIO_FINISHED;
+	case WAIT_GONE:
+		return CANCEL_ASYNCIO_GONE;
+	default:
+		return CANCEL_UNSEEN;
+	}
+}
+
+bool verdict_named(uint8_t status, bool probed, const struct ledger *l)
+{
+	if (probed || status == WAIT_RISEN || status == WAIT_CANCELLED)
+		return true;
+	/* What freed memory says is believed where owners are known to wait. */
+	return (status == WAIT_FREED_CANCELLED || status == WAIT_DESTROYED) && l->waits > 0;
+}
+
+/* Bytes of the old reply lay unread, and nothing was seen that ended a wait. */
+static void unread_without_cancel(const struct ledger *l, const struct ledger_in *in,
+				  struct verdict_view *v)
+{
+	v->kind = REUSE_UNREAD;
+	v->confidence = CONF_SUSPECT;
+	if (!in->unread_exact) {
+		v->reason = "bytes were queued at the send, some may have come after it";
+	} else if (in->what & LE_CONTINUED) {
+		v->reason = "unread bytes at the send; it may be a pipeline, nobody tried to read";
+	} else if (!ledger_exclusive(l) || l->continued) {
+		v->reason = "unread bytes at the send, on a connection too young to know its habits";
+	} else {
+		v->confidence = CONF_LIKELY;
+		v->reason = "the reply was read in part, its rest lay unread when the next went out";
+	}
+}
+
+void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const struct owner *who,
+		   uint8_t status, const struct cancel_info *ci, struct verdict_view *v)
+{
+	bool probed = ci->ts != 0, self_read = ledger_self_read(l) || (probed && ci->self_read);
+	bool named = verdict_named(status, probed, l);
+
+	memset(v, 0, sizeof(*v));
+	if (!(in->what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED))) {
+		unread_without_cancel(l, in, v);
+		return;
+	}
+	v->kind = in->what & LE_REUSED_RESIDUE ? REUSE_RESIDUE : REUSE_OUTSTANDING;
+	if ((in->what & LE_UNREAD) && in->unread_exact)
+		v->kind = REUSE_UNREAD;
+
+	if (in->what & LE_SWALLOWED) {
+		v->confidence = CONF_SUSPECT;
+		v->reason = "the cancelled owner itself sent again; it may know what it does";
+	} else if (!self_read && v->kind != REUSE_UNREAD) {
+		/* A reader task could sort the replies, as aioredis 1.3 does; what follows may tell. */
+		v->confidence = CONF_SUSPECT;
+		v->hold = true;
+		v->reason = "abandoned and reused, but its owners were not seen reading for themselves";
+	} else if (v->kind == REUSE_UNREAD) {
+		v->confidence = named ? CONF_CERTAIN : CONF_LIKELY;
+		v->reason = "the old reply lay unread in the socket when the next request went out";
+	} else if (v->kind == REUSE_RESIDUE) {
+		v->confidence = CONF_LIKELY;
+		v->reason = "the old reply was read with nobody waiting, then the connection was reused";
+	} else if (named && ledger_exclusive(l)) {
+		v->confidence = CONF_CERTAIN;
+		v->reason = "the owner was cancelled and the next request left before its reply came";
+	} else {
+		v->confidence = CONF_LIKELY;
+		v->reason = named ? "cancelled and reused before the reply came; a young connection"
+				  : "the owner left without its reply and the connection was reused";
+	}
+	/* A loop that may belong to another thread may name the wrong task. */
+	if (v->confidence == CONF_CERTAIN && !(l->owner.verified && who->verified))
+		v->confidence = CONF_LIKELY;
+	if (l->takeovers && v->confidence > CONF_SUSPECT) {
+		v->confidence = CONF_SUSPECT;
+		v->reason = "abandoned and reused, on a connection that several owners have shared";
+	}
+}
+
+enum confidence verdict_idle(const struct ledger *l, bool named)
+{
+	if (!ledger_self_read(l) || l->takeovers)
+		return CONF_SUSPECT;
+	return named && ledger_exclusive(l) ? CONF_CERTAIN : CONF_LIKELY;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How sure we are, and why (DESIGN: confidence). Pure. */
+#ifndef MISPAIR_VERDICT_H
+#define MISPAIR_VERDICT_H
+
+#include <stdbool.h>
+#include "finding.h"
+#include "../bpf/events.h"
+
+struct verdict_view {
+	enum reuse_kind kind;
+	enum confidence confidence;
+	bool hold; /* what the connection does next may raise this soon */
+	const char *reason;
+};
+
+enum cancel_kind verdict_cancel_kind(uint8_t status);
+
+/* Was the owner cancelled by name, as opposed to having merely left? */
+bool verdict_named(uint8_t status, bool probed, const struct ledger *l);
+
+/*
+ * A reuse: ledger and input of the send, its sender, the status of the abandoned owner and its
+ * probed cancellation (ts 0: none).
+ */
+void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const struct owner *who,
+		   uint8_t status, const struct cancel_info *ci, struct verdict_view *v);
+
+/* An abandoned exchange on a connection that lies idle. */
+enum confidence verdict_idle(const struct ledger *l, bool named);
+
+#endif
