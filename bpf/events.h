@@ -50,7 +50,8 @@ struct cancel_info {
 	__u64 by_name[2];
 	__u64 waiter;  /* the future that the cancelled task waited for at that moment */
 	__u32 by_tid;
-	__u16 self_read;    /* it was inside StreamReader's wait for data */
+	__u8 self_read;	    /* it was inside StreamReader's wait for data */
+	__u8 destroyed;	    /* not cancelled: freed while it was pending */
 	__u16 waiter_state; /* fut_state of `waiter`; 0xffff: unknown */
 };
 

@@ -249,8 +249,12 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 			if (in->prior == WAIT_UNKNOWN)
 				l->takeovers++;
 		}
+	} else if (l->abandoned && (who->kind == OWNER_NONE || who->kind == OWNER_UNKNOWN)) {
+		/* Somebody uses it again, but nobody who could be named. */
+		ev |= LE_TAKEOVER;
+		l->takeovers++;
 	} else if (l->abandoned) {
-		ev |= LE_REUSED_RESIDUE;
+		ev |= LE_REUSED_RESIDUE | (same ? LE_SWALLOWED : 0);
 	} else if (l->requests) {
 		l->clean++;
 	}

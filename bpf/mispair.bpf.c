@@ -53,8 +53,9 @@ static __always_inline int emit_head(__u32 kind)
  * One scoped emit: reserve, fill, submit. L's owner is still the previous request's. A loss leaves
  * a gap on the ledger: from then on nothing is said about this socket but that.
  */
-static __noinline int emit_step(struct sock *sk, struct ledger *l, struct ledger_in *in,
-				struct owner *who, struct cancel_info *ci)
+static __always_inline int emit_from(struct sock *sk, struct sock *named, struct ledger *l,
+				     struct ledger_in *in, struct owner *who,
+				     struct cancel_info *ci)
 {
 	struct ev_step *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 
@@ -77,10 +78,22 @@ static __noinline int emit_step(struct sock *sk, struct ledger *l, struct ledger
 		e->cancel = *ci;
 	else
 		__builtin_memset(&e->cancel, 0, sizeof(e->cancel));
-	sock_addr_of(sk, &e->addr);
+	sock_addr_of(sk, named, &e->addr);
 	e->exiting = !!(bpf_get_current_task_btf()->flags & PF_EXITING);
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 	return 0;
+}
+
+static __noinline int emit_step(struct sock *sk, struct ledger *l, struct ledger_in *in,
+				struct owner *who, struct cancel_info *ci)
+{
+	return emit_from(sk, 0, l, in, who, ci);
+}
+
+static __noinline int emit_close(struct sock *sk, struct sock *named, struct ledger *l,
+				 struct ledger_in *in, struct cancel_info *ci)
+{
+	return emit_from(sk, named, l, in, 0, ci);
 }
 
 /* Should this step be told? A suspicion makes the next steps tellable too. */
@@ -333,7 +346,8 @@ static __always_inline void handle_recv(struct sock *sk, int ret, int flags)
 		emit_step(sk, l, &in, 0, ci);
 }
 
-static __always_inline void handle_close(struct sock *sk, struct ledger *l)
+/* NAMED: of a Unix socket, the end that still has the path. */
+static __always_inline void handle_close(struct sock *sk, struct sock *named, struct ledger *l)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32, what;
 	struct task_struct *cur = bpf_get_current_task_btf();
@@ -359,7 +373,30 @@ static __always_inline void handle_close(struct sock *sk, struct ledger *l)
 	}
 	what = in.what = ledger_close(l, &in);
 	if ((what & LE_CLOSED_OWED) || l->steps)
-		emit_step(sk, l, &in, 0, ci);
+		emit_close(sk, named, l, &in, ci);
+}
+
+/* The socket ends: its counts join the totals, and are told where every ledger is wanted. */
+static __always_inline void last_words(struct sock *sk, struct sock *named, struct ledger *l)
+{
+	struct ev_step *e;
+
+	count(CNT_ENDED, 1);
+	count(CNT_REQUESTS, l->requests);
+	count(CNT_REPLIES, l->replies);
+	if (!opt_ledgers)
+		return;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		count_loss(KLOSS_RING_FULL);
+		return;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	event_head(&e->head, EV_LEDGER, sizeof(*e));
+	e->cookie = bpf_get_socket_cookie(sk);
+	e->l = *l;
+	sock_addr_of(sk, named, &e->addr);
+	bpf_ringbuf_submit(e, 0);
 }
 
 /* ---- tp_btf tier ---- */
@@ -381,7 +418,8 @@ int BPF_PROG(tp_recv, struct sock *sk, int ret, int flags)
 
 		if (l && !(l->flags & LEDGER_CLOSED)) {
 			l->flags |= LEDGER_CLOSED;
-			handle_close(peer, l);
+			handle_close(peer, sk, l);
+			last_words(peer, sk, l);
 		}
 		return 0;
 	}
@@ -414,7 +452,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 	if (!l || (l->flags & LEDGER_CLOSED))
 		return 0;
 	l->flags |= LEDGER_CLOSED;
-	handle_close(sk, l);
+	handle_close(sk, 0, l);
 	return 0;
 }
 
@@ -422,26 +460,9 @@ SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(on_destroy, struct sock *sk)
 {
 	struct ledger *l = bpf_sk_storage_get(&ledgers, sk, 0, 0);
-	struct ev_step *e;
 
-	if (!l)
-		return 0;
-	count(CNT_ENDED, 1);
-	count(CNT_REQUESTS, l->requests);
-	count(CNT_REPLIES, l->replies);
-	if (!opt_ledgers)
-		return 0;
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
-	if (!e) {
-		count_loss(KLOSS_RING_FULL);
-		return 0;
-	}
-	__builtin_memset(e, 0, sizeof(*e));
-	event_head(&e->head, EV_LEDGER, sizeof(*e));
-	e->cookie = bpf_get_socket_cookie(sk);
-	e->l = *l;
-	sock_addr_of(sk, &e->addr);
-	bpf_ringbuf_submit(e, 0);
+	if (l)
+		last_words(sk, 0, l);
 	return 0;
 }
 
@@ -496,50 +517,74 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 /* ---- Task.cancel, where it is probed ---- */
 
+/* Counts the call against the budget of a probe that is not meant to stay. */
+static __always_inline struct proc_rt *probed_process(__u32 tgid)
+{
+	struct proc_rt *rt = bpf_map_lookup_elem(&procs, &tgid);
+
+	if (rt && rt->probe_budget && __sync_fetch_and_sub(&rt->probe_budget, 1) == 1)
+		emit_head(EV_BUDGET);
+	return rt;
+}
+
+/* Notes that TASK's wait has ended, when, and by which task: the next event on its socket asks. */
+static __always_inline void note_cancelled(struct proc_rt *rt, __u32 tgid, __u64 task,
+					   struct pytask_look *k, struct cancel_info *ci)
+{
+	struct cancel_key key = {.task = task, .name = {k->name[0], k->name[1]}, .tgid = tgid};
+	__u64 by = 0, loop = 0;
+	__u8 verified = 0;
+
+	count(CNT_CANCELS, 1);
+	ci->ts = bpf_ktime_get_ns();
+	ci->by_tid = (__u32)bpf_get_current_pid_tgid();
+	if (running_task(rt, tgid, &by, &loop, &verified) == 1 && !look_at(rt, by, k)) {
+		ci->by_task = by;
+		ci->by_name[0] = k->name[0];
+		ci->by_name[1] = k->name[1];
+	}
+	if (bpf_map_update_elem(&cancelled, &key, ci, BPF_ANY))
+		count_loss(KLOSS_MAP_FULL);
+	__sync_fetch_and_add(&rt->probe_seq, 1);
+}
+
 SEC("uprobe")
 int task_cancel(struct pt_regs *ctx)
 {
-	__u64 id = bpf_get_current_pid_tgid(), task, loop = 0, by = 0;
-	struct cancel_key key = {};
-	struct cancel_info ci = {};
+	__u64 task = PT_REGS_PARM1((struct pt_regs *)ctx);
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct proc_rt *rt = probed_process(tgid);
+	struct cancel_info ci = {.waiter_state = 0xffff};
 	struct pytask_look k;
-	struct proc_rt *rt;
-	__u32 tgid = id >> 32;
-	__u8 verified = 0;
 
-	task = PT_REGS_PARM1((struct pt_regs *)ctx);
-	rt = bpf_map_lookup_elem(&procs, &tgid);
-	if (!rt)
+	/* Cancelling what has ended does nothing. */
+	if (!rt || rt->state != RT_READY || look_at(rt, task, &k) || k.state != PYFUT_PENDING)
 		return 0;
-	count(CNT_CANCELS, 1);
-	if (rt->probe_budget && __sync_fetch_and_sub(&rt->probe_budget, 1) == 1)
-		emit_head(EV_BUDGET);
-	ci.ts = bpf_ktime_get_ns();
-	ci.by_tid = (__u32)id;
-	ci.waiter_state = 0xffff;
-	if (rt->state == RT_READY) {
-		if (look_at(rt, task, &k))
-			return 0;
-		if (k.state != PYFUT_PENDING)
-			return 0; /* cancelling what has ended does nothing */
-		key.name[0] = k.name[0];
-		key.name[1] = k.name[1];
-		ci.waiter = k.tail.waiter;
-		if (k.tail.waiter)
-			bpf_probe_read_user(&ci.waiter_state, 2,
-					    (void *)(k.tail.waiter + rt->layout.state));
-		ci.self_read = waits_for_data(rt, k.tail.coro);
-		if (running_task(rt, tgid, &by, &loop, &verified) == 1 && !look_at(rt, by, &k)) {
-			ci.by_task = by;
-			ci.by_name[0] = k.name[0];
-			ci.by_name[1] = k.name[1];
-		}
-	}
-	key.task = task;
-	key.tgid = tgid;
-	if (bpf_map_update_elem(&cancelled, &key, &ci, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
-	__sync_fetch_and_add(&rt->probe_seq, 1);
+	ci.waiter = k.tail.waiter;
+	if (k.tail.waiter)
+		bpf_probe_read_user(&ci.waiter_state, 2,
+				    (void *)(k.tail.waiter + rt->layout.state));
+	ci.self_read = waits_for_data(rt, k.tail.coro);
+	note_cancelled(rt, tgid, task, &k, &ci);
+	return 0;
+}
+
+/* "Task was destroyed but it is pending": the finaliser of every task runs, few are pending. */
+SEC("uprobe")
+int task_finalize(struct pt_regs *ctx)
+{
+	__u64 task = PT_REGS_PARM1((struct pt_regs *)ctx);
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, state = PYFUT_FINISHED;
+	struct proc_rt *rt = probed_process(tgid);
+	struct cancel_info ci = {.waiter_state = 0xffff, .destroyed = 1};
+	struct pytask_look k;
+
+	if (!rt || rt->state != RT_READY ||
+	    bpf_probe_read_user(&state, 4, (void *)(task + rt->layout.state)) ||
+	    state != PYFUT_PENDING || look_at(rt, task, &k))
+		return 0;
+	ci.self_read = waits_for_data(rt, k.tail.coro);
+	note_cancelled(rt, tgid, task, &k, &ci);
 	return 0;
 }
 
@@ -622,7 +667,7 @@ int dump(struct bpf_iter__bpf_sk_storage_map *ctx)
 			tail[0] = tcp_unread(sk, tp);
 		tail[1] = sk->__sk_common.skc_state;
 	}
-	sock_addr_of(sk, &addr);
+	sock_addr_of(sk, 0, &addr);
 	bpf_seq_write(seq, &cookie, sizeof(cookie));
 	bpf_seq_write(seq, l, sizeof(*l));
 	bpf_seq_write(seq, &addr, sizeof(addr));

@@ -306,7 +306,9 @@ static __always_inline __u8 wait_now(struct ledger *l, struct proc_rt *rt, __u32
 	}
 	if (rt->probe_seq) {
 		*ci = probed(&l->owner, l->req_ns);
-		if (*ci && (status == WAIT_PENDING || status == WAIT_UNKNOWN))
+		if (*ci && (*ci)->destroyed)
+			status = WAIT_DESTROYED;
+		else if (*ci && (status == WAIT_PENDING || status == WAIT_UNKNOWN))
 			status = WAIT_RISEN;
 		else if (*ci)
 			status = WAIT_CANCELLED;

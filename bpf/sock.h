@@ -135,7 +135,8 @@ static __always_inline int unix_is_client(struct sock *sk)
 	return !mine || mine->refcnt.refs.counter == 1;
 }
 
-static __always_inline void sock_addr_of(struct sock *sk, struct sock_addr *a)
+/* NAMED: the Unix socket that has the path; NULL: the peer, as long as SK has one. */
+static __always_inline void sock_addr_of(struct sock *sk, struct sock *named, struct sock_addr *a)
 {
 	__u16 family = sk->__sk_common.skc_family;
 
@@ -145,6 +146,13 @@ static __always_inline void sock_addr_of(struct sock *sk, struct sock_addr *a)
 	a->unix_len = 0;
 	__builtin_memset(a->local, 0, sizeof(a->local));
 	__builtin_memset(a->peer, 0, sizeof(a->peer));
+	/* A closed socket has given its port back (inet_put_port()); inet_sport remembers it. */
+	if (!a->local_port && family != AF_UNIX) {
+		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+		if (tp)
+			a->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	}
 	if (family == AF_INET) {
 		*(__u32 *)a->local = sk->__sk_common.skc_rcv_saddr;
 		*(__u32 *)a->peer = sk->__sk_common.skc_daddr;
@@ -158,7 +166,7 @@ static __always_inline void sock_addr_of(struct sock *sk, struct sock_addr *a)
 			((__u32 *)a->peer)[i] = to[i];
 		}
 	} else if (family == AF_UNIX) {
-		struct sock *peer = unix_peer(sk);
+		struct sock *peer = named ? named : unix_peer(sk);
 		struct unix_sock *pu = peer ? bpf_skc_to_unix_sock(peer) : 0;
 		struct unix_address *ua = pu ? pu->addr : 0;
 

@@ -39,6 +39,8 @@ struct image {
 	struct pyfind_result found;
 	int error;
 	char why[96];
+	struct session_probe *probe; /* by_file */
+	bool too_hot;		     /* by_file: it was probed, and cost too much */
 	UT_hash_handle hh;
 };
 
@@ -53,7 +55,7 @@ struct runtime {
 	uint64_t dict_type; /* address of PyDict_Type, 0 if unknown */
 	struct proc_rt rt;
 	struct session_probe *probe;
-	bool probe_tried, reported;
+	bool reported;
 	int n_loops;
 	uint64_t loops[LOOPS_MAX];
 	char note[128];
@@ -115,6 +117,7 @@ void runtimes_free(struct runtimes *r)
 	}
 	HASH_ITER(hh, r->images, i, itmp)
 	{
+		session_unprobe(i->probe);
 		HASH_DEL(r->images, i);
 		free(i);
 	}
@@ -214,11 +217,16 @@ static void set_state(struct runtimes *r, struct runtime *p, enum rt_state state
 		publish(r, p);
 }
 
+static bool is_probed(const struct runtime *p)
+{
+	return p->probe || (p->module && p->module->probe);
+}
+
 static const char *evidence_of(const struct runtime *p)
 {
-	if (p->state == RT_READY)
-		return p->probe ? "memory+probe" : "memory";
-	return p->probe ? "probe" : "none";
+	if (p->state != RT_READY)
+		return "none";
+	return is_probed(p) ? "memory+probe" : "memory";
 }
 
 static void describe(const struct runtime *p, struct runtime_report *out)
@@ -251,24 +259,29 @@ static void report(struct runtimes *r, struct runtime *p)
 
 static void probe(struct runtimes *r, struct runtime *p, uint32_t budget)
 {
-	uint64_t offset = p->module->found.task_cancel_offset;
-	char path[320];
-	int e;
+	struct pyfind_result *f = &p->module->found;
+	struct session_probe *probe;
+	char path[128];
 
-	if (p->probe || !r->s || !offset || r->o.precise == PRECISE_NEVER)
+	/* The process by whose mapping the file was named may have been gone too soon. */
+	if (p->module->probe && session_probe_failed(p->module->probe)) {
+		session_unprobe(p->module->probe);
+		p->module->probe = NULL;
+	}
+	if (is_probed(p) || !r->s || !f->task_cancel_offset || r->o.precise == PRECISE_NEVER ||
+	    (r->o.by_file && p->module->too_hot))
 		return;
-	if (r->o.precise == PRECISE_ALWAYS)
-		budget = 0;
-	p->probe_tried = true;
+	p->rt.probe_budget = r->o.precise == PRECISE_ALWAYS ? 0 : budget;
+	publish(r, p);
 	/* The kernel resolves the link to the very file that is mapped, in any mount namespace. */
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", p->tgid,
 		 (unsigned long long)p->at.start, (unsigned long long)p->at.end);
-	p->rt.probe_budget = budget;
-	publish(r, p);
-	e = session_probe_cancel(r->s, p->tgid, path, offset, &p->probe);
-	if (e && !p->note[0])
-		snprintf(p->note, sizeof(p->note), "Task.cancel could not be probed: %s",
-			 strerror(-e));
+	probe = session_probe_task(r->s, r->o.by_file ? -1 : (int)p->tgid, path,
+				   f->task_cancel_offset, f->task_finalize_offset);
+	if (r->o.by_file)
+		p->module->probe = probe;
+	else
+		p->probe = probe;
 }
 
 /* The one pointer in the module's zero-initialised data to an object of type dict. */
@@ -344,6 +357,7 @@ static void find_tasks(struct runtimes *r, struct runtime *p)
 	count_late(r, p);
 	p->rt.dict_ptr = at;
 	p->rt.task_type = f->task_type_vaddr ? p->bias + f->task_type_vaddr : 0;
+	p->rt.probe_budget = r->o.precise == PRECISE_AUTO ? BUDGET_YOUNG : 0;
 	set_state(r, p, RT_READY);
 	probe(r, p, BUDGET_YOUNG);
 	report(r, p);
@@ -374,32 +388,41 @@ static void no_asyncio(struct runtimes *r, struct runtime *p, bool python)
 	set_state(r, p, RT_NONE);
 }
 
+/* The interpreter: where PyDict_Type is, and which version it is where the module does not say. */
+static struct image *look_at_interpreter(struct runtimes *r, struct runtime *p,
+					 const struct mapping *m)
+{
+	struct image *i = m->start ? image_of(r, p->tgid, m) : NULL;
+	uint64_t bias;
+
+	if (!i || i->error)
+		return i;
+	if (!p->version)
+		p->version = i->found.py_version;
+	if (i->found.dict_type_vaddr && bias_of(i, m, &bias))
+		p->dict_type = bias + i->found.dict_type_vaddr;
+	return i;
+}
+
 static void look(struct runtimes *r, struct runtime *p)
 {
 	struct wanted_mappings w = {0};
 	struct image *interpreter = NULL;
-	uint64_t bias;
+	struct pyfind_result *f;
 
 	if (remote_mappings(p->tgid, pick_mapping, &w) || !(w.module.start || w.interpreter.start)) {
 		no_asyncio(r, p, false);
 		return;
 	}
-	if (w.interpreter.start)
-		interpreter = image_of(r, p->tgid, &w.interpreter);
-	if (interpreter && !interpreter->error) {
-		p->version = interpreter->found.py_version;
-		if (interpreter->found.dict_type_vaddr && bias_of(interpreter, &w.interpreter, &bias))
-			p->dict_type = bias + interpreter->found.dict_type_vaddr;
-	}
-	if (w.module.start) {
-		p->at = w.module;
-		p->module = image_of(r, p->tgid, &w.module);
-	} else {
-		p->at = w.interpreter;
+	p->module = w.module.start ? image_of(r, p->tgid, &w.module) : NULL;
+	p->version = pyfind_version_from_path(w.module.path);
+	f = p->module ? &p->module->found : NULL;
+	/* An interpreter can be 30 MB: not read where the module tells all there is to know. */
+	if (!f || !f->current_tasks_vaddr || !p->version)
+		interpreter = look_at_interpreter(r, p, &w.interpreter);
+	p->at = w.module.start ? w.module : w.interpreter;
+	if (!w.module.start)
 		p->module = interpreter;
-	}
-	if (!p->version)
-		p->version = pyfind_version_from_path(w.module.path);
 	if (!p->version)
 		p->version = pyfind_version_from_path(w.interpreter.path);
 	if (!p->module || p->module->error || !p->module->found.has_asyncio ||
@@ -489,8 +512,13 @@ void runtimes_budget(struct runtimes *r, uint32_t tgid)
 {
 	struct runtime *p = find(r, tgid);
 
-	if (!p || !p->probe)
+	if (!p || !is_probed(p))
 		return;
+	if (r->o.by_file) {
+		session_unprobe(p->module->probe);
+		p->module->probe = NULL;
+		p->module->too_hot = true;
+	}
 	session_unprobe(p->probe);
 	p->probe = NULL;
 	/* With nothing probed the recorder need not look cancellations up. */
@@ -514,9 +542,11 @@ void runtimes_finding(struct runtimes *r, uint32_t tgid)
 {
 	struct runtime *p = find(r, tgid);
 
-	if (p && p->state == RT_READY && !p->probe && r->o.precise == PRECISE_AUTO &&
-	    !session_proc_get(r->s, tgid, &p->rt))
+	if (p && p->state == RT_READY && !is_probed(p) && r->o.precise == PRECISE_AUTO &&
+	    !session_proc_get(r->s, tgid, &p->rt)) {
+		p->module->too_hot = false;
 		probe(r, p, BUDGET_FOUND);
+	}
 }
 
 void runtimes_refresh(struct runtimes *r)

@@ -18,6 +18,8 @@ enum precise { PRECISE_AUTO, PRECISE_ALWAYS, PRECISE_NEVER };
 struct runtimes_opts {
 	/* AUTO: probed while a process is young, and again after its first finding. */
 	enum precise precise;
+	/* Probe a module once for all processes that map it: for processes that live briefly. */
+	bool by_file;
 };
 
 typedef void (*runtime_fn)(void *ctx, const struct runtime_report *r);

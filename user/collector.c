@@ -22,7 +22,7 @@
 #include "asyncio.h"
 #include "collector.h"
 #include "correlate.h"
-#include "describe.h"
+#include "ledgers.h"
 #include "mmapwatch.h"
 #include "procinfo.h"
 #include "protocol.h"
@@ -36,10 +36,12 @@
 #define REFRESH_TICKS 10 /* 500 ms */
 #define IDLE_NS 100000000ULL /* a socket that rests for so long is looked at by the refresh pass */
 #define SINKS_MAX 2
+#define KEEP_NAME_NS 5000000000ULL
 
 /* What a process was called, kept because it may be gone when its finding is said. */
 struct known {
 	uint32_t pid;
+	uint64_t gone_ns; /* it has exited; its sockets may still have something to say */
 	struct procinfo info;
 	UT_hash_handle hh;
 };
@@ -50,6 +52,7 @@ struct collector {
 	struct session *session;
 	struct runtimes *runtimes;
 	struct correlator *correlator;
+	struct ledgers *ledgers; /* NULL unless --ledgers */
 	struct mmapwatch *mmaps;
 	struct queue queue;
 	struct known *known;
@@ -84,11 +87,18 @@ static uint64_t now_ns(void)
 
 static struct known *know(struct collector *c, uint32_t pid)
 {
+	struct procinfo fresh;
 	struct known *k;
 
 	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
-	if (k)
+	if (k) {
+		/* Has the number been given to another process since? */
+		if (k->gone_ns && !procinfo_read(pid, &fresh)) {
+			k->info = fresh;
+			k->gone_ns = 0;
+		}
 		return k;
+	}
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return NULL;
@@ -98,15 +108,37 @@ static struct known *know(struct collector *c, uint32_t pid)
 	return k;
 }
 
-static void unknow(struct collector *c, uint32_t pid)
+/* Sockets are closed after the process has exited: its name is kept for a while. */
+static void unknow_later(struct collector *c, uint32_t pid, uint64_t now)
 {
 	struct known *k;
 
 	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
-	if (!k)
-		return;
-	HASH_DEL(c->known, k);
-	free(k);
+	if (k)
+		k->gone_ns = now;
+}
+
+/* Another program: what it was called is known no more. */
+static void unknow_now(struct collector *c, uint32_t pid)
+{
+	struct known *k;
+
+	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
+	if (k)
+		procinfo_read(pid, &k->info);
+}
+
+static void unknow_gone(struct collector *c, uint64_t now)
+{
+	struct known *k, *tmp;
+
+	HASH_ITER(hh, c->known, k, tmp)
+	{
+		if (!k->gone_ns || k->gone_ns + KEEP_NAME_NS > now)
+			continue;
+		HASH_DEL(c->known, k);
+		free(k);
+	}
 }
 
 /* ---- what the parts tell ---- */
@@ -139,35 +171,14 @@ static void on_runtime(void *ctx, const struct runtime_report *r)
 	SINKS(c, runtime, &copy);
 }
 
-static void report_socket(struct collector *c, uint64_t ts, uint64_t cookie, const char *comm,
-			  const struct ledger *l, const struct sock_addr *addr, bool open)
+static void on_socket(void *ctx, struct socket_report *r)
 {
-	struct socket_report r = {.time_ns = ts, .pid = l->owner.tgid, .cookie = cookie};
-	struct described_addr a;
+	struct collector *c = ctx;
+	struct known *k = know(c, r->pid);
 
-	describe_addr(addr, &a);
-	r.transport = a.transport;
-	memcpy(r.local_addr, a.local, sizeof(r.local_addr));
-	memcpy(r.peer_addr, a.peer, sizeof(r.peer_addr));
-	r.local_port = a.local_port;
-	r.peer_port = a.peer_port;
-	snprintf(r.comm, sizeof(r.comm), "%s", comm);
-	r.requests = l->requests;
-	r.replies = l->replies;
-	r.tx_bytes = l->tx_bytes;
-	r.rx_bytes = l->rx_bytes;
-	r.adopted = l->flags & LEDGER_ADOPTED;
-	r.unobserved = (l->flags & LEDGER_GAP) || ledger_blind(l);
-	r.multiplexed = ledger_multiplexed(l);
-	r.open = open;
-	SINKS(c, socket, &r);
-}
-
-static void on_ledger(struct collector *c, const struct ev_step *e)
-{
-	struct known *k = know(c, e->l.owner.tgid);
-
-	report_socket(c, e->head.ts, e->cookie, k ? k->info.comm : "", &e->l, &e->addr, false);
+	if (k)
+		memcpy(r->comm, k->info.comm, sizeof(r->comm));
+	SINKS(c, socket, r);
 }
 
 static void on_event(void *ctx, const struct ev_head *h)
@@ -180,7 +191,8 @@ static void on_event(void *ctx, const struct ev_head *h)
 		correlate_step(c->correlator, (const struct ev_step *)h);
 		break;
 	case EV_LEDGER:
-		on_ledger(c, (const struct ev_step *)h);
+		if (c->ledgers)
+			ledgers_end(c->ledgers, (const struct ev_step *)h);
 		break;
 	case EV_PROCESS:
 		runtimes_look(c->runtimes, h->tgid);
@@ -188,12 +200,12 @@ static void on_event(void *ctx, const struct ev_head *h)
 		break;
 	case EV_EXEC:
 		runtimes_exec(c->runtimes, h->tgid);
-		unknow(c, h->tgid);
+		unknow_now(c, h->tgid);
 		break;
 	case EV_EXIT:
 		runtimes_exit(c->runtimes, h->tgid);
 		correlate_exit(c->correlator, h->tgid, h->ts);
-		unknow(c, h->tgid);
+		unknow_later(c, h->tgid, h->ts);
 		break;
 	case EV_LOOP:
 		runtimes_loop(c->runtimes, (const struct ev_loop *)h);
@@ -294,7 +306,6 @@ static void fill_stats(struct collector *c, struct run_stats *s)
 struct refresh {
 	struct collector *c;
 	uint64_t now;
-	bool last; /* the run ends: report open sockets */
 };
 
 static void on_row(void *ctx, const struct ledger_row *row)
@@ -308,10 +319,8 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	c->open_requests += l->requests;
 	c->open_replies += l->replies;
 	correlate_seen(c->correlator, row);
-	if (r->last && c->o->ledgers) {
-		k = know(c, l->owner.tgid);
-		report_socket(c, r->now, row->cookie, k ? k->info.comm : "", l, &row->addr, true);
-	}
+	if (c->ledgers)
+		ledgers_row(c->ledgers, row);
 	if ((!ledger_owed(l) && !l->abandoned) || l->owner.kind != OWNER_TASK ||
 	    l->last_tx_ns + IDLE_NS > r->now || l->last_rx_ns + IDLE_NS > r->now)
 		return;
@@ -320,13 +329,16 @@ static void on_row(void *ctx, const struct ledger_row *row)
 		       k ? k->info.comm : NULL, r->now);
 }
 
-static void refresh(struct collector *c, bool last)
+static void refresh(struct collector *c)
 {
-	struct refresh r = {.c = c, .now = now_ns(), .last = last};
+	struct refresh r = {.c = c, .now = now_ns()};
 
 	c->rows = c->open_requests = c->open_replies = 0;
 	session_rows(c->session, on_row, &r);
 	correlate_round(c->correlator, r.now);
+	if (c->ledgers)
+		ledgers_round(c->ledgers, r.now);
+	unknow_gone(c, r.now);
 	runtimes_refresh(c->runtimes);
 	check_losses(c);
 }
@@ -340,7 +352,7 @@ static void on_tick(struct collector *c)
 		return;
 	correlate_tick(c->correlator, now);
 	if (++c->ticks % REFRESH_TICKS == 0)
-		refresh(c, false);
+		refresh(c);
 	if (c->o->stats_ns && now >= c->next_stats_ns) {
 		c->next_stats_ns = now + c->o->stats_ns;
 		fill_stats(c, &s);
@@ -435,6 +447,7 @@ static void free_collector(struct collector *c)
 	runtimes_free(c->runtimes);
 	mmapwatch_free(c->mmaps);
 	correlator_free(c->correlator);
+	ledgers_free(c->ledgers);
 	session_close(c->session);
 	queue_free(&c->queue);
 	HASH_ITER(hh, c->known, k, tmp)
@@ -455,7 +468,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 {
 	struct session_opts so = {.ring_size = o->ring_size, .filters = o->filters,
 				  .ledgers = o->ledgers, .verbose = o->verbose, .tier = o->tier};
-	struct runtimes_opts ro = {.precise = o->precise};
+	struct runtimes_opts ro = {.precise = o->precise, .by_file = command != NULL};
 	struct correlate_opts co = {0};
 	struct collector *c = calloc(1, sizeof(*c));
 	char err[512] = "";
@@ -476,7 +489,9 @@ int collector_open(const struct options *o, const char *command, struct collecto
 		goto fail;
 	c->runtimes = runtimes_new(c->session, &ro, on_runtime, c);
 	c->correlator = correlator_new(&co, on_finding, c);
-	e = c->runtimes && c->correlator ? open_loop(c) : -ENOMEM;
+	if (o->ledgers)
+		c->ledgers = ledgers_new(on_socket, c);
+	e = c->runtimes && c->correlator && (c->ledgers || !o->ledgers) ? open_loop(c) : -ENOMEM;
 	if (e) {
 		fprintf(stderr, "mispair: cannot set up: %s\n", strerror(-e));
 		goto fail;
@@ -585,8 +600,10 @@ int collector_close(struct collector *c, int status)
 	int i, code;
 
 	pump(c);
-	refresh(c, true);
+	refresh(c);
 	pump(c);
+	if (c->ledgers)
+		ledgers_finish(c->ledgers, now_ns());
 	correlate_finish(c->correlator, now_ns());
 	check_losses(c);
 	fill_stats(c, &stop.stats);

@@ -29,6 +29,7 @@ struct track {
 	uint64_t cookie;
 	uint32_t tgid, tid;
 	char comm[16];
+	struct sock_addr sock;
 	struct described_addr addr;
 	struct ledger l; /* as the last step left it */
 	struct owner victim; /* owner of the abandoned exchange */
@@ -39,7 +40,7 @@ struct track {
 	uint64_t due_ns;     /* when time alone decides, 0: never */
 	enum verdict said;   /* the worst that was said about the open abandonment */
 	bool arrived;	     /* bytes of the abandoned reply have arrived */
-	bool gap_said;
+	bool gap_said, leaked;
 	bool held;	     /* `pending` waits for evidence that raises it */
 	struct finding pending;
 	uint64_t round;
@@ -49,11 +50,25 @@ struct track {
 };
 
 
+struct pool_key {
+	uint32_t tgid;
+	uint16_t family, port;
+	uint8_t peer[ADDR_LEN];
+};
+
+/* One round's answer to: when was a connection of this pool last used? */
+struct pool {
+	struct pool_key key;
+	uint64_t last_ns;
+	UT_hash_handle hh;
+};
+
 struct correlator {
 	struct correlate_opts o;
 	correlate_fn fn;
 	void *ctx;
 	struct track *tracks;
+	struct pool *pools;
 	size_t n_tracks;
 	uint64_t lost, round;
 	uint64_t totals[VERDICT_MAX][CONF_MAX];
@@ -84,6 +99,8 @@ static void track_end(struct correlator *c, struct track *t)
 	free(t);
 }
 
+static void pools_clear(struct correlator *c);
+
 void correlator_free(struct correlator *c)
 {
 	struct track *t, *tmp;
@@ -92,6 +109,7 @@ void correlator_free(struct correlator *c)
 		return;
 	HASH_ITER(hh, c->tracks, t, tmp)
 		track_end(c, t);
+	pools_clear(c);
 	free(c);
 }
 
@@ -125,6 +143,7 @@ static struct track *track_get(struct correlator *c, uint64_t cookie, const stru
 	}
 	t->cookie = cookie;
 	t->round = c->round;
+	t->sock = *a;
 	describe_addr(a, &t->addr);
 	HASH_ADD(hh, c->tracks, cookie, sizeof(t->cookie), t);
 	c->n_tracks++;
@@ -311,7 +330,7 @@ static void abandonment_opens(struct correlator *c, struct track *t, uint8_t sta
 static void abandonment_ends(struct track *t)
 {
 	t->open_ns = t->due_ns = 0;
-	t->arrived = false;
+	t->arrived = t->leaked = false;
 	t->said = VERDICT_NONE;
 	memset(&t->cancel, 0, sizeof(t->cancel));
 }
@@ -521,40 +540,70 @@ void correlate_tick(struct correlator *c, uint64_t now)
 	}
 }
 
-/* Is a sibling of T, the same process and peer, in use later than T? */
-static void check_leak(struct correlator *c, struct track *t, const struct ledger_row *row)
-{
-	struct described_addr a;
-	uint64_t last = row->l.last_tx_ns;
-	struct finding f;
+/* ---- pools: connections of one process to one peer ---- */
 
-	if (!t->open_ns || t->said >= VERDICT_LEAKED + (t->said == VERDICT_DIRTY) ||
-	    row->cookie == t->cookie || row->l.owner.tgid != t->tgid ||
-	    last < t->open_ns + c->o.leak_ns)
-		return;
-	describe_addr(&row->addr, &a);
-	if (a.transport != t->addr.transport || a.peer_port != t->addr.peer_port ||
-	    strcmp(a.peer, t->addr.peer) || gap(c, t, last))
-		return;
-	finding_begin(t, &f, VERDICT_LEAKED, last);
-	f.confidence = verdict_idle(&t->l, verdict_named(t->status, t->cancel.ts != 0, &t->l));
-	snprintf(f.reason, sizeof(f.reason),
-		 "abandoned, never used again, while its siblings to the same peer are");
-	say(c, t, &f);
-	t->said = VERDICT_MAX;
+static void pool_key(struct pool_key *k, uint32_t tgid, const struct sock_addr *a)
+{
+	memset(k, 0, sizeof(*k));
+	k->tgid = tgid;
+	k->family = a->family;
+	k->port = a->peer_port;
+	memcpy(k->peer, a->peer, sizeof(k->peer));
+}
+
+static void pools_clear(struct correlator *c)
+{
+	struct pool *p, *tmp;
+
+	HASH_ITER(hh, c->pools, p, tmp)
+	{
+		HASH_DEL(c->pools, p);
+		free(p);
+	}
 }
 
 void correlate_seen(struct correlator *c, const struct ledger_row *row)
 {
-	struct track *t = track_find(c, row->cookie), *tmp;
+	struct track *t = track_find(c, row->cookie);
+	struct pool_key key;
+	struct pool *p;
 
 	if (t)
 		t->round = c->round + 1;
-	HASH_ITER(hh, c->tracks, t, tmp)
-	{
-		if (t->open_ns)
-			check_leak(c, t, row);
+	if (!c->n_tracks || (t && t->open_ns))
+		return; /* nothing is abandoned, or this is the one that lies there */
+	pool_key(&key, row->l.owner.tgid, &row->addr);
+	HASH_FIND(hh, c->pools, &key, sizeof(key), p);
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return;
+		p->key = key;
+		HASH_ADD(hh, c->pools, key, sizeof(p->key), p);
 	}
+	if (row->l.last_tx_ns > p->last_ns)
+		p->last_ns = row->l.last_tx_ns;
+}
+
+/* Abandoned for long, neither closed nor used, while a sibling was used: its slot is lost. */
+static void check_leak(struct correlator *c, struct track *t)
+{
+	struct pool_key key;
+	struct finding f;
+	struct pool *p;
+
+	if (!t->open_ns || t->leaked || t->status == WAIT_RISEN)
+		return;
+	pool_key(&key, t->tgid, &t->sock);
+	HASH_FIND(hh, c->pools, &key, sizeof(key), p);
+	if (!p || p->last_ns < t->open_ns + c->o.leak_ns || gap(c, t, p->last_ns))
+		return;
+	t->leaked = true;
+	finding_begin(t, &f, VERDICT_LEAKED, p->last_ns);
+	f.confidence = verdict_idle(&t->l, verdict_named(t->status, t->cancel.ts != 0, &t->l));
+	snprintf(f.reason, sizeof(f.reason),
+		 "abandoned, and never used again while its siblings to the same peer are");
+	say(c, t, &f);
 }
 
 void correlate_round(struct correlator *c, uint64_t now)
@@ -565,6 +614,7 @@ void correlate_round(struct correlator *c, uint64_t now)
 	c->round++;
 	HASH_ITER(hh, c->tracks, t, tmp)
 	{
+		check_leak(c, t);
 		/* TCP tells its closes; a track made since the round began was not in it yet. */
 		if (t->addr.transport != TRANSPORT_UNIX || t->round + 1 >= c->round)
 			continue;
@@ -576,6 +626,7 @@ void correlate_round(struct correlator *c, uint64_t now)
 		}
 		track_end(c, t);
 	}
+	pools_clear(c);
 }
 
 void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now)

@@ -2,38 +2,44 @@
 /*
  * A bounds-checked view of an ELF image in memory.
  *
+ * libelf reads the headers and the entries of tables. Ours is what it has no answer for: which
+ * bytes an address means, what the loader would put into a slot, how many symbols PT_DYNAMIC means.
+ *
  * Invariants:
- *  - Nothing in the image is trusted. Program headers are checked once, when the view is opened,
- *    and copied; every later access goes through elfview__span() or file_bytes(), which know where
- *    the bytes end. A table that a header points at is re-checked each time it is walked, because
- *    relocation may have written into it.
+ *  - Nothing in the image is trusted, and libelf is not trusted to cope with all of it. Every table
+ *    is checked against the image before libelf is asked for it. What can still fail there is the
+ *    allocation, so that is what a failure of libelf means.
+ *  - libelf keeps pointers into the image, and relocation writes into the image. So all headers are
+ *    read, and the tables asked for, when the view is opened. From then on libelf only takes
+ *    entries out of tables, and where those end it has noted elsewhere.
  *  - What the kernel and the loader need (program headers, PT_DYNAMIC) must be consistent. What
  *    they ignore (section headers) is used when it makes sense and otherwise treated as absent:
  *    junk there must not hide a file that runs.
  *  - Work is linear in the size of the image: each table is walked once and ends where the file
- *    ends.
- *
- * The parsing is by hand, not by libelf: it needs five structures, and a reader that runs as root
- * on somebody else's file should be short enough to check line by line.
+ *    ends. Memory is less than that: libelf refers to the image, and copies only what is not
+ *    aligned, of which we ask for little.
  */
 #include "elfview.h"
 
 #include <elf.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <gelf.h>
+#include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* Real files have a handful; a hostile one could make us read its bytes once per program header. */
-#define MAX_NOTES 256
+#define MAX_NOTES      256
+#define MAX_NOTE_BYTES (64u << 10)
+/* libelf copies a table that is not aligned. No linker makes one: of a large one a part will do. */
+#define MAX_UNALIGNED  (16u << 20)
 
 enum reloc_kind { RELOC_OTHER, RELOC_RELATIVE, RELOC_SYMBOL };
 
-struct symbol_table {
-	const uint8_t *syms, *strs;
-	uint64_t count, strs_size;
-};
+static int no_memory(const char **why)
+{
+	*why = "not enough memory to read the file's tables";
+	return -ENOMEM;
+}
 
 static const uint8_t *file_bytes(const struct elfview *view, uint64_t offset, uint64_t len)
 {
@@ -42,24 +48,59 @@ static const uint8_t *file_bytes(const struct elfview *view, uint64_t offset, ui
 	return view->data + offset;
 }
 
-const char *elfview__refuse(const void *data, size_t size)
+/* The table of SIZE bytes at BYTES, all in the image; NULL if there is no memory for it. */
+static Elf_Data *table_at(const struct elfview *view, const uint8_t *bytes, uint64_t size,
+			  Elf_Type type)
 {
-	Elf64_Ehdr eh;
+	/* libelf numbers entries by int. */
+	if (size > INT_MAX)
+		size = INT_MAX;
+	if (size > MAX_UNALIGNED && (uintptr_t)bytes % sizeof(uint64_t))
+		size = MAX_UNALIGNED;
+	return elf_getdata_rawchunk(view->elf, bytes - view->data, size, type);
+}
 
-	if (size < sizeof(eh))
-		return "shorter than an ELF header";
-	memcpy(&eh, data, sizeof(eh));
-	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0)
+static const char *refusal(Elf *elf, GElf_Ehdr *eh)
+{
+	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, eh))
 		return "not an ELF file";
-	if (eh.e_ident[EI_CLASS] != ELFCLASS64)
+	if (gelf_getclass(elf) != ELFCLASS64)
 		return "not a 64-bit ELF file";
-	if (eh.e_ident[EI_DATA] != ELFDATA2LSB)
+	if (eh->e_ident[EI_DATA] != ELFDATA2LSB)
 		return "not a little-endian ELF file";
-	if (eh.e_type != ET_DYN && eh.e_type != ET_EXEC)
+	if (eh->e_type != ET_DYN && eh->e_type != ET_EXEC)
 		return "neither a program nor a shared object";
-	if (eh.e_machine != EM_X86_64 && eh.e_machine != EM_AARCH64)
+	if (eh->e_machine != EM_X86_64 && eh->e_machine != EM_AARCH64)
 		return "neither for x86-64 nor for aarch64";
 	return NULL;
+}
+
+/* Reads the ELF header at DATA; 0, -ENOEXEC or -ENOMEM. */
+static int read_header(const void *data, size_t size, GElf_Ehdr *eh, const char **why)
+{
+	Elf64_Ehdr head;
+	Elf *elf;
+
+	*why = "shorter than an ELF header";
+	if (size < sizeof(head))
+		return -ENOEXEC;
+	memcpy(&head, data, sizeof(head));
+	/* The kernel runs a file whatever this says; libelf does not read it. */
+	head.e_ident[EI_VERSION] = EV_CURRENT;
+	elf_version(EV_CURRENT);
+	elf = elf_memory((char *)&head, sizeof(head));
+	if (!elf)
+		return no_memory(why);
+	*why = refusal(elf, eh);
+	elf_end(elf);
+	return *why ? -ENOEXEC : 0;
+}
+
+int elfview__check(const void *data, size_t size, const char **why)
+{
+	GElf_Ehdr eh;
+
+	return read_header(data, size, &eh, why);
 }
 
 const struct elfview_segment *elfview__segment_of(const struct elfview *view, uint64_t vaddr)
@@ -160,7 +201,7 @@ struct elfview_range elfview__bss(const struct elfview *view)
 	return bss;
 }
 
-static int add_segment(struct elfview *view, const Elf64_Phdr *ph, const char **why)
+static int add_segment(struct elfview *view, const GElf_Phdr *ph, const char **why)
 {
 	struct elfview_segment *seg;
 
@@ -198,62 +239,64 @@ static int add_segment(struct elfview *view, const Elf64_Phdr *ph, const char **
 	return 0;
 }
 
-/* The build id, if this PT_NOTE has it. BUDGET is how many notes we are still willing to read. */
-static void read_notes(struct elfview *view, const Elf64_Phdr *ph, unsigned int *budget)
+/*
+ * The build id, if this PT_NOTE has it. BUDGET is how many notes we are still willing to read; the
+ * end of a PT_NOTE counts as one.
+ */
+static int read_notes(struct elfview *view, const GElf_Phdr *ph, unsigned int *budget,
+		      const char **why)
 {
-	uint64_t align = ph->p_align == 8 ? 8 : 4;
-	uint64_t pos = 0, name_end, desc, end;
-	const uint8_t *bytes = file_bytes(view, ph->p_offset, ph->p_filesz);
-	Elf64_Nhdr nh;
+	uint64_t size = ph->p_filesz < MAX_NOTE_BYTES ? ph->p_filesz : MAX_NOTE_BYTES;
+	const uint8_t *bytes = file_bytes(view, ph->p_offset, ph->p_filesz), *notes;
+	size_t pos = 0, name, desc;
+	Elf_Data *data;
+	GElf_Nhdr nh;
 
-	if (!bytes)
-		return;
-	while (*budget && pos < ph->p_filesz && ph->p_filesz - pos >= sizeof(nh)) {
+	if (!bytes || !size || !*budget)
+		return 0;
+	data = table_at(view, bytes, size, ph->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+	if (!data)
+		return no_memory(why);
+	notes = data->d_buf;
+	while (*budget) {
 		--*budget;
-		memcpy(&nh, bytes + pos, sizeof(nh));
-		/* The sizes are 32-bit numbers, so these sums do not wrap. */
-		name_end = pos + sizeof(nh) + nh.n_namesz;
-		desc = (name_end + align - 1) & ~(align - 1);
-		end = desc + nh.n_descsz;
-		if (name_end > ph->p_filesz || end > ph->p_filesz)
-			return;
-		if (nh.n_type == NT_GNU_BUILD_ID && nh.n_namesz == sizeof(ELF_NOTE_GNU) &&
-		    memcmp(bytes + pos + sizeof(nh), ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0) {
-			/* Part of an id is not an id: a longer one is left out. */
-			if (nh.n_descsz <= sizeof(view->build_id)) {
-				memcpy(view->build_id, bytes + desc, nh.n_descsz);
-				view->build_id_len = nh.n_descsz;
-			}
-			return;
+		pos = gelf_getnote(data, pos, &nh, &name, &desc);
+		if (!pos)
+			break;
+		if (nh.n_type != NT_GNU_BUILD_ID || nh.n_namesz != sizeof(ELF_NOTE_GNU) ||
+		    memcmp(notes + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) != 0)
+			continue;
+		/* Part of an id is not an id: a longer one is left out. */
+		if (nh.n_descsz <= sizeof(view->build_id)) {
+			memcpy(view->build_id, notes + desc, nh.n_descsz);
+			view->build_id_len = nh.n_descsz;
 		}
-		pos = (end + align - 1) & ~(align - 1);
+		break;
 	}
+	return 0;
 }
 
-static int read_program_headers(struct elfview *view, const Elf64_Ehdr *eh, Elf64_Phdr *dynamic,
+static int read_program_headers(struct elfview *view, const GElf_Ehdr *eh, GElf_Phdr *dynamic,
 				const char **why)
 {
 	unsigned int notes = MAX_NOTES;
-	const uint8_t *table;
-	Elf64_Phdr ph;
-	int err;
+	size_t count = 0;
+	GElf_Phdr ph;
+	int err = 0;
 
-	if (!eh->e_phnum || eh->e_phentsize != sizeof(ph)) {
-		*why = "no program headers";
+	*why = "no program headers";
+	if (!eh->e_phnum || eh->e_phentsize != sizeof(Elf64_Phdr))
 		return -EINVAL;
-	}
-	table = file_bytes(view, eh->e_phoff, (uint64_t)eh->e_phnum * sizeof(ph));
-	if (!table) {
-		*why = "the program headers reach beyond the end of the file";
+	*why = "the program headers reach beyond the end of the file";
+	/* PN_XNUM is for core files. Of other numbers libelf leaves out what is behind the end. */
+	if (eh->e_phnum == PN_XNUM || elf_getphdrnum(view->elf, &count) || count < eh->e_phnum)
 		return -EINVAL;
-	}
-	for (unsigned int i = 0; i < eh->e_phnum; i++) {
-		memcpy(&ph, table + i * sizeof(ph), sizeof(ph));
+	for (size_t i = 0; i < count && !err; i++) {
+		if (!gelf_getphdr(view->elf, i, &ph))
+			return no_memory(why);
 		switch (ph.p_type) {
 		case PT_LOAD:
 			err = add_segment(view, &ph, why);
-			if (err)
-				return err;
 			break;
 		case PT_DYNAMIC:
 			*dynamic = ph;
@@ -263,13 +306,40 @@ static int read_program_headers(struct elfview *view, const Elf64_Ehdr *eh, Elf6
 			break;
 		case PT_NOTE:
 			if (!view->build_id_len)
-				read_notes(view, &ph, &notes);
+				err = read_notes(view, &ph, &notes, why);
 			break;
 		}
 	}
-	if (!view->n_segments) {
+	if (!err && !view->n_segments) {
 		*why = "nothing to load";
 		return -EINVAL;
+	}
+	return err;
+}
+
+/* Asks for the tables that the dynamic section points at. */
+static int open_dynamic_tables(struct elfview *view, const struct elfview_range *rela,
+			       uint64_t symtab, const char **why)
+{
+	const uint8_t *bytes;
+	size_t avail;
+
+	if (rela->size) {
+		bytes = span_of(view, rela->vaddr, rela->size);
+		if (!bytes) {
+			*why = "the relocations lie outside the file";
+			return -EINVAL;
+		}
+		view->rela = table_at(view, bytes, rela->size, ELF_T_RELA);
+		if (!view->rela)
+			return no_memory(why);
+	}
+	/* Where it ends is not said, and relocations may name any symbol. */
+	bytes = symtab ? elfview__span(view, symtab, &avail) : NULL;
+	if (bytes) {
+		view->dynsym = table_at(view, bytes, avail, ELF_T_SYM);
+		if (!view->dynsym)
+			return no_memory(why);
 	}
 	return 0;
 }
@@ -279,33 +349,33 @@ static int read_program_headers(struct elfview *view, const Elf64_Ehdr *eh, Elf6
  * slot, so at base 0 they change nothing. The same holds for a program that is not relocated.
  * DT_JMPREL is not read either: it only fills the PLT's part of the GOT.
  */
-static int read_dynamic(struct elfview *view, const Elf64_Phdr *ph, const char **why)
+static int read_dynamic(struct elfview *view, const GElf_Phdr *ph, const char **why)
 {
-	const uint8_t *table;
+	struct elfview_range rela = {0, 0};
+	uint64_t symtab = 0;
+	const uint8_t *bytes;
+	Elf_Data *table;
 	size_t avail;
-	Elf64_Dyn dyn;
+	GElf_Dyn dyn;
 
-	table = elfview__span(view, ph->p_vaddr, &avail);
-	if (!table) {
+	bytes = elfview__span(view, ph->p_vaddr, &avail);
+	if (!bytes) {
 		*why = "the dynamic section lies outside the file";
 		return -EINVAL;
 	}
-	if (avail > ph->p_filesz)
-		avail = ph->p_filesz;
-	for (; avail >= sizeof(dyn); avail -= sizeof(dyn), table += sizeof(dyn)) {
-		memcpy(&dyn, table, sizeof(dyn));
+	table = table_at(view, bytes, avail < ph->p_filesz ? avail : ph->p_filesz, ELF_T_DYN);
+	if (!table)
+		return no_memory(why);
+	for (int i = 0; gelf_getdyn(table, i, &dyn) && dyn.d_tag != DT_NULL; i++) {
 		switch (dyn.d_tag) {
-		case DT_NULL:
-			avail = sizeof(dyn);
-			break;
 		case DT_RELA:
-			view->rela.vaddr = dyn.d_un.d_ptr;
+			rela.vaddr = dyn.d_un.d_ptr;
 			break;
 		case DT_RELASZ:
-			view->rela.size = dyn.d_un.d_val;
+			rela.size = dyn.d_un.d_val;
 			break;
 		case DT_SYMTAB:
-			view->dynsym = dyn.d_un.d_ptr;
+			symtab = dyn.d_un.d_ptr;
 			break;
 		case DT_STRTAB:
 			view->dynstr = dyn.d_un.d_ptr;
@@ -321,116 +391,60 @@ static int read_dynamic(struct elfview *view, const Elf64_Phdr *ph, const char *
 			break;
 		}
 	}
-	if (view->rela.size && !span_of(view, view->rela.vaddr, view->rela.size)) {
-		*why = "the relocations lie outside the file";
-		return -EINVAL;
-	}
+	return open_dynamic_tables(view, &rela, symtab, why);
+}
+
+/*
+ * Makes libelf see no section headers if it could stumble over these: it refuses the whole file for
+ * some, and allocates what the first of them asks for if the ELF header does not say how many.
+ */
+static void drop_bad_sections(const struct elfview *view, GElf_Ehdr *eh)
+{
+	uint64_t size = (uint64_t)eh->e_shnum * sizeof(Elf64_Shdr);
+
+	if (size && eh->e_shentsize == sizeof(Elf64_Shdr) && file_bytes(view, eh->e_shoff, size))
+		return;
+	eh->e_shoff = 0;
+	eh->e_shnum = 0;
+	eh->e_shstrndx = SHN_UNDEF;
+}
+
+/* Finds .symtab. Whatever is wrong with it means that there is none. */
+static int read_section_headers(struct elfview *view, const char **why)
+{
+	Elf_Scn *scn = NULL, *strings;
+	const uint8_t *bytes;
+	GElf_Shdr sh, str;
+
+	do {
+		scn = elf_nextscn(view->elf, scn);
+		if (!scn)
+			return 0;
+		if (!gelf_getshdr(scn, &sh))
+			return no_memory(why);
+	} while (sh.sh_type != SHT_SYMTAB);
+	bytes = file_bytes(view, sh.sh_offset, sh.sh_size);
+	strings = elf_getscn(view->elf, sh.sh_link);
+	if (!bytes || !strings)
+		return 0;
+	if (!gelf_getshdr(strings, &str))
+		return no_memory(why);
+	if (str.sh_type != SHT_STRTAB || !file_bytes(view, str.sh_offset, str.sh_size))
+		return 0;
+	view->symtab = table_at(view, bytes, sh.sh_size, ELF_T_SYM);
+	if (!view->symtab)
+		return no_memory(why);
+	view->strtab_offset = str.sh_offset;
+	view->strtab_size = str.sh_size;
 	return 0;
 }
 
-/* Finds .symtab. Whatever is wrong here means that there is none. */
-static void read_section_headers(struct elfview *view, const Elf64_Ehdr *eh)
+static int read_image(struct elfview *view, const GElf_Ehdr *eh, const char **why)
 {
-	const uint8_t *table;
-	Elf64_Shdr sh, str;
-
-	if (eh->e_shentsize != sizeof(sh))
-		return;
-	table = file_bytes(view, eh->e_shoff, (uint64_t)eh->e_shnum * sizeof(sh));
-	if (!table)
-		return;
-	for (unsigned int i = 0; i < eh->e_shnum; i++) {
-		memcpy(&sh, table + i * sizeof(sh), sizeof(sh));
-		if (sh.sh_type != SHT_SYMTAB)
-			continue;
-		if (sh.sh_link >= eh->e_shnum || !file_bytes(view, sh.sh_offset, sh.sh_size))
-			return;
-		memcpy(&str, table + sh.sh_link * sizeof(str), sizeof(str));
-		if (str.sh_type != SHT_STRTAB || !file_bytes(view, str.sh_offset, str.sh_size))
-			return;
-		view->has_symtab = true;
-		view->symtab_offset = sh.sh_offset;
-		view->symtab_count = sh.sh_size / sizeof(Elf64_Sym);
-		view->strtab_offset = str.sh_offset;
-		view->strtab_size = str.sh_size;
-		return;
-	}
-}
-
-/* Reads exactly SIZE bytes at the start of FD. */
-static int read_fully(int fd, void *buf, size_t size, const char **why)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size) {
-		n = pread(fd, (char *)buf + done, size - done, done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			*why = "cannot read the file";
-			return -errno;
-		}
-		if (!n) {
-			*why = "the file shrank while it was read";
-			return -EINVAL;
-		}
-		done += n;
-	}
-	return 0;
-}
-
-int elfview__read(int fd, size_t max, void **data, size_t *size, const char **why)
-{
-	char head[sizeof(Elf64_Ehdr)];
-	struct stat st;
+	GElf_Phdr dynamic = {.p_type = PT_NULL};
 	int err;
 
-	*why = "cannot stat the file";
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	*why = "not a regular file";
-	if (!S_ISREG(st.st_mode))
-		return -ENOEXEC;
-	*why = "larger than we are willing to read";
-	if ((uint64_t)st.st_size > max)
-		return -EFBIG;
-	*size = st.st_size;
-	*why = "shorter than an ELF header";
-	if (*size < sizeof(head))
-		return -ENOEXEC;
-	/* The header first: most of what a process has open or mapped is not for us. */
-	err = read_fully(fd, head, sizeof(head), why);
-	if (err)
-		return err;
-	*why = elfview__refuse(head, sizeof(head));
-	if (*why)
-		return -ENOEXEC;
-	*why = "not enough memory to read the file";
-	*data = malloc(*size);
-	if (!*data)
-		return -ENOMEM;
-	err = read_fully(fd, *data, *size, why);
-	if (err)
-		free(*data);
-	return err;
-}
-
-int elfview__open(struct elfview *view, void *data, size_t size, const char **why)
-{
-	Elf64_Phdr dynamic = {.p_type = PT_NULL};
-	Elf64_Ehdr eh;
-	int err;
-
-	memset(view, 0, sizeof(*view));
-	*why = elfview__refuse(data, size);
-	if (*why)
-		return -ENOEXEC;
-	memcpy(&eh, data, sizeof(eh));
-	view->data = data;
-	view->size = size;
-	view->machine = eh.e_machine;
-	err = read_program_headers(view, &eh, &dynamic, why);
+	err = read_program_headers(view, eh, &dynamic, why);
 	if (err)
 		return err;
 	/* A separate debug file describes segments, dynamic one included, that it does not hold. */
@@ -439,8 +453,36 @@ int elfview__open(struct elfview *view, void *data, size_t size, const char **wh
 		if (err)
 			return err;
 	}
-	read_section_headers(view, &eh);
-	return 0;
+	return read_section_headers(view, why);
+}
+
+int elfview__open(struct elfview *view, void *data, size_t size, const char **why)
+{
+	GElf_Ehdr eh;
+	int err;
+
+	memset(view, 0, sizeof(*view));
+	err = read_header(data, size, &eh, why);
+	if (err)
+		return err;
+	view->data = data;
+	view->size = size;
+	view->machine = eh.e_machine;
+	drop_bad_sections(view, &eh);
+	memcpy(data, &eh, sizeof(eh));
+	view->elf = elf_memory(data, size);
+	if (!view->elf)
+		return no_memory(why);
+	err = read_image(view, &eh, why);
+	if (err)
+		elfview__close(view);
+	return err;
+}
+
+void elfview__close(struct elfview *view)
+{
+	elf_end(view->elf);
+	view->elf = NULL;
 }
 
 static enum reloc_kind reloc_kind(uint16_t machine, uint32_t type)
@@ -468,34 +510,28 @@ static enum reloc_kind reloc_kind(uint16_t machine, uint32_t type)
 /* The value of dynamic symbol INDEX, or ELFVIEW_EXTERNAL if only the loader could know it. */
 static uint64_t dynamic_symbol_value(const struct elfview *view, uint32_t index)
 {
-	uint64_t vaddr = view->dynsym + (uint64_t)index * sizeof(Elf64_Sym);
-	Elf64_Sym sym;
+	GElf_Sym sym;
 
-	if (!view->dynsym || !copy_from(view, vaddr, &sym, sizeof(sym)))
+	if (!view->dynsym || index > INT_MAX || !gelf_getsym(view->dynsym, index, &sym))
 		return ELFVIEW_EXTERNAL;
-	if (sym.st_shndx == SHN_UNDEF || ELF64_ST_TYPE(sym.st_info) == STT_GNU_IFUNC)
+	if (sym.st_shndx == SHN_UNDEF || GELF_ST_TYPE(sym.st_info) == STT_GNU_IFUNC)
 		return ELFVIEW_EXTERNAL;
 	return sym.st_value;
 }
 
 void elfview__relocate(struct elfview *view)
 {
-	const uint8_t *table = span_of(view, view->rela.vaddr, view->rela.size);
-	uint64_t count = view->rela.size / sizeof(Elf64_Rela);
 	const struct elfview_segment *seg;
 	uint64_t value, skip;
-	Elf64_Rela rela;
+	GElf_Rela rela;
 
-	if (!table)
-		return;
-	for (uint64_t i = 0; i < count; i++) {
-		memcpy(&rela, table + i * sizeof(rela), sizeof(rela));
-		switch (reloc_kind(view->machine, ELF64_R_TYPE(rela.r_info))) {
+	for (int i = 0; view->rela && gelf_getrela(view->rela, i, &rela); i++) {
+		switch (reloc_kind(view->machine, GELF_R_TYPE(rela.r_info))) {
 		case RELOC_RELATIVE:
 			value = rela.r_addend;
 			break;
 		case RELOC_SYMBOL:
-			value = dynamic_symbol_value(view, ELF64_R_SYM(rela.r_info));
+			value = dynamic_symbol_value(view, GELF_R_SYM(rela.r_info));
 			if (value != ELFVIEW_EXTERNAL)
 				value += rela.r_addend;
 			break;
@@ -553,48 +589,43 @@ static uint64_t dynamic_symbol_count(const struct elfview *view)
 	return 0;
 }
 
-static void walk_symbols(const struct symbol_table *table, elfview_symbol_fn fn, void *ctx)
+/*
+ * Names are cut out by hand: elf_strptr() wants a section, and looks for the end of the last name
+ * again for each one that it is asked for.
+ */
+static void walk_symbols(Elf_Data *table, uint64_t count, const uint8_t *strs, uint64_t strs_size,
+			 elfview_symbol_fn fn, void *ctx)
 {
 	struct elfview_symbol out;
 	uint64_t room;
-	Elf64_Sym sym;
+	GElf_Sym sym;
 
-	for (uint64_t i = 0; i < table->count; i++) {
-		memcpy(&sym, table->syms + i * sizeof(sym), sizeof(sym));
-		if (sym.st_shndx == SHN_UNDEF || sym.st_name >= table->strs_size)
+	for (uint64_t i = 0; i < count && gelf_getsym(table, i, &sym); i++) {
+		if (sym.st_shndx == SHN_UNDEF || sym.st_name >= strs_size)
 			continue;
-		out.name = (const char *)table->strs + sym.st_name;
-		room = table->strs_size - sym.st_name;
+		out.name = (const char *)strs + sym.st_name;
+		room = strs_size - sym.st_name;
 		if (room > ELFVIEW_MAX_NAME)
 			room = ELFVIEW_MAX_NAME;
 		if (!memchr(out.name, '\0', room))
 			continue;
 		out.value = sym.st_value;
 		out.size = sym.st_size;
-		out.type = ELF64_ST_TYPE(sym.st_info);
+		out.type = GELF_ST_TYPE(sym.st_info);
 		fn(ctx, &out);
 	}
 }
 
 void elfview__each_symbol(const struct elfview *view, elfview_symbol_fn fn, void *ctx)
 {
-	struct symbol_table table;
-	size_t syms_size, strs_size;
+	const uint8_t *strs;
+	size_t avail;
 
-	table.syms = view->dynsym ? elfview__span(view, view->dynsym, &syms_size) : NULL;
-	table.strs = view->dynstr ? elfview__span(view, view->dynstr, &strs_size) : NULL;
-	if (table.syms && table.strs) {
-		table.count = dynamic_symbol_count(view);
-		if (table.count > syms_size / sizeof(Elf64_Sym))
-			table.count = syms_size / sizeof(Elf64_Sym);
-		table.strs_size = view->dynstr_size < strs_size ? view->dynstr_size : strs_size;
-		walk_symbols(&table, fn, ctx);
-	}
-	if (view->has_symtab) {
-		table.syms = view->data + view->symtab_offset;
-		table.strs = view->data + view->strtab_offset;
-		table.count = view->symtab_count;
-		table.strs_size = view->strtab_size;
-		walk_symbols(&table, fn, ctx);
-	}
+	strs = view->dynstr ? elfview__span(view, view->dynstr, &avail) : NULL;
+	if (view->dynsym && strs)
+		walk_symbols(view->dynsym, dynamic_symbol_count(view), strs,
+			     view->dynstr_size < avail ? view->dynstr_size : avail, fn, ctx);
+	if (view->symtab)
+		walk_symbols(view->symtab, UINT64_MAX, view->data + view->strtab_offset,
+			     view->strtab_size, fn, ctx);
 }

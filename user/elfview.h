@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A bounds-checked view of a 64-bit little-endian ELF image in memory: virtual address to bytes,
- * relocated 8-byte slots, symbols, build id. See elfview.c for what is trusted (nothing).
+ * relocated 8-byte slots, symbols, build id. See elfview.c for what is trusted (nothing), and what
+ * is libelf's part.
  */
 #ifndef MISPAIR_ELFVIEW_H
 #define MISPAIR_ELFVIEW_H
 
+#include <libelf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,15 +31,14 @@ struct elfview_range {
 struct elfview {
 	uint8_t *data; /* borrowed; elfview__relocate() writes into it */
 	size_t size;
+	Elf *elf;
+	Elf_Data *rela, *dynsym, *symtab; /* NULL: not there */
 	uint16_t machine;
 	uint32_t n_segments;
 	struct elfview_segment segments[ELFVIEW_MAX_SEGMENTS];
 	struct elfview_range relro;
-	struct elfview_range rela;
-	uint64_t dynsym, dynstr, dynstr_size, hash, gnu_hash; /* 0: not there */
-	uint64_t symtab_offset, symtab_count; /* .symtab by section header, count 0: stripped */
-	uint64_t strtab_offset, strtab_size;
-	bool has_symtab;
+	uint64_t dynstr, dynstr_size, hash, gnu_hash; /* 0: not there */
+	uint64_t strtab_offset, strtab_size;	      /* names of .symtab */
 	uint8_t build_id[20];
 	uint32_t build_id_len;
 };
@@ -52,23 +53,20 @@ typedef void (*elfview_symbol_fn)(void *ctx, const struct elfview_symbol *sym);
 
 /*
  * Whether the SIZE bytes at DATA begin like an ELF file that elfview can read; looks at no more
- * than the ELF header. NULL if so, else why not.
+ * than the ELF header. Returns 0, -ENOEXEC or -ENOMEM; then *WHY is a constant sentence.
  */
-const char *elfview__refuse(const void *data, size_t size);
+int elfview__check(const void *data, size_t size, const char **why);
 
 /*
- * Reads the regular file behind FD, at most MAX bytes, into *DATA (free() it). Returns 0, -ENOEXEC
- * for another kind of file, -EFBIG, -EINVAL for one that shrinks while it is read, -ENOMEM, or the
- * error of the read; then *WHY is a constant sentence and *DATA is not to be freed.
- */
-int elfview__read(int fd, size_t max, void **data, size_t *size, const char **why);
-
-/*
- * Parses the headers of the image at DATA, which must stay alive and writable as long as the view.
- * Returns 0, -ENOEXEC for another kind of file, -EINVAL for one that contradicts itself; then *WHY
- * is a constant sentence. The view needs no destructor.
+ * Parses the headers of the image at DATA, which must stay alive and writable as long as the view:
+ * libelf refers to it, and its ELF header is put right for libelf. Returns 0, -ENOEXEC for another
+ * kind of file, -EINVAL for one that contradicts itself, -ENOMEM; then *WHY is a constant sentence
+ * and the view is not to be closed.
  */
 int elfview__open(struct elfview *view, void *data, size_t size, const char **why);
+
+/* Frees what the view holds besides the image. */
+void elfview__close(struct elfview *view);
 
 /* Applies the RELA relocations to the image, as the loader would at base 0. */
 void elfview__relocate(struct elfview *view);

@@ -43,7 +43,9 @@ static int open_on(struct mmapwatch *w, uint32_t pid, int cpu)
 		.mmap = 1,
 		.mmap2 = 1,
 		.inherit = 1,
-		.wakeup_events = 1,
+		/* Side-band records do not count as events: only a watermark wakes for them. */
+		.watermark = 1,
+		.wakeup_watermark = 1,
 	};
 	void *ring;
 	int fd = (int)syscall(SYS_perf_event_open, &attr, (pid_t)pid, cpu, -1,

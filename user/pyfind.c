@@ -10,8 +10,9 @@
  * Invariants:
  *  - Nothing is returned that was only guessed. Two unconfirmed candidates are no candidate, and
  *    an address that should be code lies in an executable segment.
- *  - Memory is the image and fixed-size arrays. Time is linear in the size of the image: the data
- *    is scanned once, and what each of a bounded number of hits costs is bounded too.
+ *  - Memory is the image, fixed-size arrays and what elfview needs. Time is linear in the size of
+ *    the image: the data is scanned once, and what each of a bounded number of hits costs is
+ *    bounded too.
  */
 #include "pyfind.h"
 
@@ -22,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 _Static_assert(PYFIND_MAX_SEGMENTS == ELFVIEW_MAX_SEGMENTS, "every segment of a view is reported");
 
@@ -414,7 +417,7 @@ static void report_view(const struct elfview *elf, struct pyfind_result *out)
 {
 	struct elfview_range bss = elfview__bss(elf);
 
-	out->stripped = !elf->has_symtab;
+	out->stripped = !elf->symtab;
 	out->bss_vaddr = bss.vaddr;
 	out->bss_size = bss.size;
 	memcpy(out->build_id, elf->build_id, sizeof(out->build_id));
@@ -477,6 +480,7 @@ static int analyse(void *data, size_t size, struct pyfind_result *out, char *err
 		elfview__code_offset(&elf, out->task_cancel_vaddr, &out->task_cancel_offset);
 	if (out->task_finalize_vaddr)
 		elfview__code_offset(&elf, out->task_finalize_vaddr, &out->task_finalize_offset);
+	elfview__close(&elf);
 	return 0;
 }
 
@@ -496,9 +500,9 @@ int pyfind_analyse(const void *data, size_t size, struct pyfind_result *out, cha
 
 	begin(out, err, errlen);
 	/* Before the copy: most of what we are shown is not ours. */
-	why = elfview__refuse(data, size);
-	if (why)
-		return fail(-ENOEXEC, why, err, errlen);
+	error = elfview__check(data, size, &why);
+	if (error)
+		return fail(error, why, err, errlen);
 	copy = malloc(size);
 	if (!copy)
 		return fail(-ENOMEM, "not enough memory for a copy of the file", err, errlen);
@@ -508,15 +512,78 @@ int pyfind_analyse(const void *data, size_t size, struct pyfind_result *out, cha
 	return error;
 }
 
+/* Reads exactly SIZE bytes at the start of FD. */
+static int read_fully(int fd, void *buf, size_t size, const char **why)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = pread(fd, (char *)buf + done, size - done, done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			*why = "cannot read the file";
+			return -errno;
+		}
+		if (!n) {
+			*why = "the file shrank while it was read";
+			return -EINVAL;
+		}
+		done += n;
+	}
+	return 0;
+}
+
+/*
+ * Reads the file behind FD into *DATA (free() it). On an error *WHY says why, and there is nothing
+ * to free.
+ */
+static int read_file(int fd, void **data, size_t *size, const char **why)
+{
+	char head[sizeof(Elf64_Ehdr)];
+	struct stat st;
+	int err;
+
+	*why = "cannot stat the file";
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*why = "not a regular file";
+	if (!S_ISREG(st.st_mode))
+		return -ENOEXEC;
+	*why = "larger than we are willing to read";
+	if (st.st_size > (off_t)PYFIND_MAX_FILE)
+		return -EFBIG;
+	*size = st.st_size;
+	*why = "shorter than an ELF header";
+	if (*size < sizeof(head))
+		return -ENOEXEC;
+	/* The header first: most of what a process has open or mapped is not for us. */
+	err = read_fully(fd, head, sizeof(head), why);
+	if (err)
+		return err;
+	err = elfview__check(head, sizeof(head), why);
+	if (err)
+		return err;
+	*why = "not enough memory to read the file";
+	*data = malloc(*size);
+	if (!*data)
+		return -ENOMEM;
+	err = read_fully(fd, *data, *size, why);
+	if (err)
+		free(*data);
+	return err;
+}
+
 int pyfind_analyse_fd(int fd, struct pyfind_result *out, char *err, size_t errlen)
 {
 	const char *why;
-	void *data;
-	size_t size;
+	void *data = NULL;
+	size_t size = 0;
 	int error;
 
 	begin(out, err, errlen);
-	error = elfview__read(fd, PYFIND_MAX_FILE, &data, &size, &why);
+	error = read_file(fd, &data, &size, &why);
 	if (error)
 		return fail(error, why, err, errlen);
 	error = analyse(data, size, out, err, errlen);

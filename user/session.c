@@ -17,6 +17,7 @@
 
 /* The skeleton names types that events.h defines. */
 #include "session.h"
+#include "worker.h"
 #include "mispair.skel.h"
 
 #define HOOKS_MAX 16
@@ -26,6 +27,7 @@ struct session {
 	struct mispair_bpf *skel;
 	struct ring_buffer *ring;
 	struct bpf_link *dump;
+	struct worker *worker;
 	session_event_fn fn;
 	void *ctx;
 	const char *tier;
@@ -35,7 +37,12 @@ struct session {
 };
 
 struct session_probe {
-	struct bpf_link *link;
+	struct session *s;
+	pid_t pid;
+	uint64_t cancel_at, finalize_at;
+	char path[320];
+	struct bpf_link *cancel, *finalize; /* the worker's */
+	bool failed;			    /* atomic */
 };
 
 static bool libbpf_verbose;
@@ -91,6 +98,7 @@ static void choose_programs(struct session *s)
 	bpf_program__set_autoload(s->skel->progs.tp_send, true);
 	bpf_program__set_autoload(s->skel->progs.tp_recv, true);
 	bpf_program__set_autoattach(s->skel->progs.task_cancel, false);
+	bpf_program__set_autoattach(s->skel->progs.task_finalize, false);
 	bpf_program__set_autoattach(s->skel->progs.adopt, false);
 	bpf_program__set_autoattach(s->skel->progs.dump, false);
 	s->tier = "tp_btf";
@@ -167,6 +175,12 @@ int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx
 	s->fn = fn;
 	s->ctx = ctx;
 	s->n_cpus = libbpf_num_possible_cpus();
+	s->worker = worker_new();
+	if (!s->worker) {
+		e = -ENOMEM;
+		snprintf(err, errlen, "cannot start a thread");
+		goto fail;
+	}
 	s->skel = mispair_bpf__open();
 	if (!s->skel) {
 		e = -errno;
@@ -207,6 +221,7 @@ void session_close(struct session *s)
 {
 	if (!s)
 		return;
+	worker_free(s->worker);
 	bpf_link__destroy(s->dump);
 	ring_buffer__free(s->ring);
 	mispair_bpf__destroy(s->skel);
@@ -394,29 +409,59 @@ int session_counters(struct session *s, uint64_t out[CNT_MAX])
 	return sum_percpu(s, bpf_map__fd(s->skel->maps.counters), out, CNT_MAX);
 }
 
-int session_probe_cancel(struct session *s, uint32_t tgid, const char *path, uint64_t offset,
-			 struct session_probe **out)
+/* On the worker's thread. */
+static void attach_probe(void *arg, bool last)
+{
+	struct session_probe *p = arg;
+	struct mispair_bpf *skel = p->s->skel;
+
+	if (last)
+		return;
+	p->cancel = bpf_program__attach_uprobe(skel->progs.task_cancel, false, p->pid, p->path,
+					       p->cancel_at);
+	if (p->cancel && p->finalize_at)
+		p->finalize = bpf_program__attach_uprobe(skel->progs.task_finalize, false, p->pid,
+							 p->path, p->finalize_at);
+	__atomic_store_n(&p->failed, !p->cancel, __ATOMIC_RELEASE);
+}
+
+/* On the worker's thread, after attach_probe(). */
+static void destroy_probe(void *arg, bool last)
+{
+	struct session_probe *p = arg;
+
+	(void)last;
+	bpf_link__destroy(p->cancel);
+	bpf_link__destroy(p->finalize);
+	free(p);
+}
+
+struct session_probe *session_probe_task(struct session *s, int pid, const char *path,
+					 uint64_t cancel, uint64_t finalize)
 {
 	struct session_probe *p = calloc(1, sizeof(*p));
-	int e;
 
 	if (!p)
-		return -ENOMEM;
-	p->link = bpf_program__attach_uprobe(s->skel->progs.task_cancel, false, (pid_t)tgid, path,
-					     offset);
-	if (!p->link) {
-		e = -errno;
+		return NULL;
+	p->s = s;
+	p->pid = pid;
+	p->cancel_at = cancel;
+	p->finalize_at = finalize;
+	snprintf(p->path, sizeof(p->path), "%s", path);
+	if (worker_give(s->worker, attach_probe, p)) {
 		free(p);
-		return e;
+		return NULL;
 	}
-	*out = p;
-	return 0;
+	return p;
+}
+
+bool session_probe_failed(const struct session_probe *p)
+{
+	return __atomic_load_n(&p->failed, __ATOMIC_ACQUIRE);
 }
 
 void session_unprobe(struct session_probe *p)
 {
-	if (!p)
-		return;
-	bpf_link__destroy(p->link);
-	free(p);
+	if (p && worker_give(p->s->worker, destroy_probe, p))
+		destroy_probe(p, true);
 }

@@ -57,10 +57,17 @@ int session_counters(struct session *s, uint64_t out[CNT_MAX]);
 /* Records of an unexpected size since the start. */
 uint64_t session_bad_records(const struct session *s);
 
-/* Probes Task.cancel at file OFFSET of PATH in process TGID. *OUT is freed by session_unprobe(). */
-int session_probe_cancel(struct session *s, uint32_t tgid, const char *path, uint64_t offset,
-			 struct session_probe **out);
+/*
+ * Probes Task.cancel and, unless it is 0, Task's finaliser, at these file offsets of PATH: in
+ * process PID, or in all that map the file (-1). It is attached a little later, by a thread of its
+ * own; where that fails, findings go without the exact time and the caller. NULL when out of
+ * memory. session_unprobe() detaches and frees, a little later too; NULL is fine.
+ */
+struct session_probe *session_probe_task(struct session *s, int pid, const char *path,
+					 uint64_t cancel, uint64_t finalize);
 void session_unprobe(struct session_probe *p);
+/* It could not be attached: the process was gone by then, for one. */
+bool session_probe_failed(const struct session_probe *p);
 
 /* One hook tier, tried on this kernel by loading and attaching a program that does nothing. */
 struct tier_report {

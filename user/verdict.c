@@ -52,6 +52,11 @@ static void unread_without_cancel(const struct ledger *l, const struct ledger_in
 	}
 }
 
+static bool task_verified(const struct owner *o)
+{
+	return o->kind != OWNER_TASK || o->verified;
+}
+
 void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const struct owner *who,
 		   uint8_t status, const struct cancel_info *ci, struct verdict_view *v)
 {
@@ -89,9 +94,11 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 		v->reason = named ? "cancelled and reused before the reply came; a young connection"
 				  : "the owner left without its reply and the connection was reused";
 	}
-	/* A loop that may belong to another thread may name the wrong task. */
-	if (v->confidence == CONF_CERTAIN && !(l->owner.verified && who->verified))
-		v->confidence = CONF_LIKELY;
+	/* Where it is not known yet whose thread a loop runs on, the wrong task may be named. */
+	if (v->confidence > CONF_SUSPECT && (!task_verified(&l->owner) || !task_verified(who))) {
+		v->confidence = CONF_SUSPECT;
+		v->reason = "abandoned and reused, but the loop's thread was not known yet";
+	}
 	if (l->takeovers && v->confidence > CONF_SUSPECT) {
 		v->confidence = CONF_SUSPECT;
 		v->reason = "abandoned and reused, on a connection that several owners have shared";
@@ -100,7 +107,7 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 
 enum confidence verdict_idle(const struct ledger *l, bool named)
 {
-	if (!ledger_self_read(l) || l->takeovers)
+	if (!ledger_self_read(l) || l->takeovers || !task_verified(&l->owner))
 		return CONF_SUSPECT;
 	return named && ledger_exclusive(l) ? CONF_CERTAIN : CONF_LIKELY;
 }

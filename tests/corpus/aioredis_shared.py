@@ -10,11 +10,11 @@ import asyncio
 import itertools
 import random
 
-import pyredis_common  # noqa: F401  (makes Debian's packages importable)
+# First, because it makes Debian's packages importable.
 from pyredis_common import arguments, hold_arguments
 from wire import Operation, Server, Wire, arrival, pause, report
 
-import aioredis  # noqa: E402
+import aioredis
 
 
 class Shared:

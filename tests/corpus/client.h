@@ -21,7 +21,7 @@
 struct where {
 	int v4_port;
 	int v6_port;
-	const char *unix_name;		/* a leading '@' means an abstract name */
+	const char *unix_name; /* a leading '@' means an abstract name */
 };
 
 static inline void client_die(const char *what)
@@ -32,10 +32,11 @@ static inline void client_die(const char *what)
 
 static inline int client_connect(int family, const struct where *where)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(where->v4_port) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback,
-				   .sin6_port = htons(where->v6_port) };
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(where->v4_port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+				  .sin6_addr = in6addr_loopback,
+				  .sin6_port = htons(where->v6_port)};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct sockaddr *addr = (struct sockaddr *)&v4;
 	socklen_t len = sizeof(v4);
 	int fd, on = 1;
@@ -68,7 +69,7 @@ static inline int client_connect(int family, const struct where *where)
 /* 0 for a Unix socket, which has no port. */
 static inline int client_port(int fd)
 {
-	struct sockaddr_in6 addr = { 0 };
+	struct sockaddr_in6 addr = {0};
 	socklen_t len = sizeof(addr);
 
 	if (getsockname(fd, (struct sockaddr *)&addr, &len))
@@ -102,7 +103,7 @@ static inline int client_recv(int fd, uint8_t *to, size_t len, size_t at_most)
 /* Writes a request of `len` bytes, one or at least a head, and returns its reply's first byte. */
 static inline uint8_t client_request(uint8_t *to, uint32_t len, uint32_t reply, uint32_t tag)
 {
-	struct echo_head head = { .kind = ECHO_HEAD, .request = len, .reply = reply, .tag = tag };
+	struct echo_head head = {.kind = ECHO_HEAD, .request = len, .reply = reply, .tag = tag};
 
 	if (len == 1) {
 		to[0] = tag % ECHO_HEAD;

@@ -5,7 +5,6 @@
  *
  * It answers a request only when the whole of it has come, and never drops a connection itself.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,10 +27,10 @@
 struct peer {
 	int fd;
 	struct echo_head head;
-	uint32_t have;		/* bytes of the request that have come, at most 1 + head's */
-	uint32_t reply;		/* bytes of the reply, 0: no reply is under way */
+	uint32_t have;	/* bytes of the request that have come, at most 1 + head's */
+	uint32_t reply; /* bytes of the reply, 0: no reply is under way */
 	uint32_t sent;
-	uint8_t single;		/* the reply of a one-byte request */
+	uint8_t single; /* the reply of a one-byte request */
 };
 
 static uint8_t buffer[BUFFER];
@@ -53,8 +52,8 @@ static int listen_on(const struct sockaddr *addr, socklen_t len)
 
 static int listen_inet(int family, int *port)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
 	socklen_t len = sizeof(v6);
 	int fd;
 
@@ -73,7 +72,7 @@ static int listen_inet(int family, int *port)
 /* A name that begins with '@' is abstract. */
 static int listen_unix(const char *name)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	size_t len = strlen(name);
 
 	if (len >= sizeof(addr.sun_path)) {
@@ -90,7 +89,7 @@ static int listen_unix(const char *name)
 
 static void watch(int poll_fd, int op, int fd, uint32_t events, void *data)
 {
-	struct epoll_event event = { .events = events, .data.ptr = data };
+	struct epoll_event event = {.events = events, .data.ptr = data};
 
 	if (epoll_ctl(poll_fd, op, fd, &event))
 		die("epoll_ctl");

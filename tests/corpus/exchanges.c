@@ -7,7 +7,6 @@
  * the wrong socket is seen, also where sockets have no port. A request is one send unless --split
  * says two; a reply takes as many receives as it needs.
  */
-#define _GNU_SOURCE
 #include <getopt.h>
 #include <stdbool.h>
 
@@ -59,8 +58,8 @@ static uint32_t random_size(void)
 /* A call that returns an error and sends nothing; the connection stays as it was. */
 static void send_that_fails(struct connection *conn)
 {
-	static const struct iovec nowhere = { .iov_base = (void *)8, .iov_len = 16 };
-	struct msghdr message = { .msg_iov = (struct iovec *)&nowhere, .msg_iovlen = 1 };
+	static const struct iovec nowhere = {.iov_base = (void *)8, .iov_len = 16};
+	struct msghdr message = {.msg_iov = (struct iovec *)&nowhere, .msg_iovlen = 1};
 
 	if (sendmsg(conn->fd, &message, MSG_NOSIGNAL) >= 0 || errno != EFAULT) {
 		fprintf(stderr, "exchanges: a send from a bad address did not fail\n");
@@ -101,7 +100,9 @@ static void exchange(struct connection *conn, enum way way, uint32_t tag)
 static void print_truth(const struct connection *conns, int count)
 {
 	static const char *const names[] = {
-		[AF_UNIX] = "unix", [AF_INET] = "v4", [AF_INET6] = "v6",
+		[AF_UNIX] = "unix",
+		[AF_INET] = "v4",
+		[AF_INET6] = "v6",
 	};
 	uint64_t total = 0, wrong = 0;
 	int i;
@@ -111,7 +112,8 @@ static void print_truth(const struct connection *conns, int count)
 		wrong += conns[i].wrong;
 	}
 	printf("{\"row\": \"exchanges\", \"pid\": %d, \"wrong\": %ju, \"exchanges\": %ju, "
-	       "\"connections\": {", getpid(), (uintmax_t)wrong, (uintmax_t)total);
+	       "\"connections\": {",
+	       getpid(), (uintmax_t)wrong, (uintmax_t)total);
 	for (i = 0; i < count; i++) {
 		const struct connection *c = &conns[i];
 
@@ -119,9 +121,9 @@ static void print_truth(const struct connection *conns, int count)
 		printf("%s\"%s-%d\": ", i ? ", " : "", names[c->family], c->port ? c->port : i);
 		printf("{\"family\": \"%s\", \"wrong\": %u, \"exchanges\": %u, \"cancelled\": 0, "
 		       "\"closed\": false, \"failed_sends\": %u, \"tx_bytes\": %ju, "
-		       "\"rx_bytes\": %ju, \"recvs\": %ju}", names[c->family], c->wrong,
-		       c->exchanges, c->failed, (uintmax_t)c->tx, (uintmax_t)c->rx,
-		       (uintmax_t)c->recvs);
+		       "\"rx_bytes\": %ju, \"recvs\": %ju}",
+		       names[c->family], c->wrong, c->exchanges, c->failed, (uintmax_t)c->tx,
+		       (uintmax_t)c->rx, (uintmax_t)c->recvs);
 	}
 	printf("}}\n");
 }
@@ -148,19 +150,19 @@ static void usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "v4-port", required_argument, NULL, 'p' },
-		{ "v6-port", required_argument, NULL, 'P' },
-		{ "unix-name", required_argument, NULL, 'U' },
-		{ "v4", required_argument, NULL, '4' },
-		{ "v6", required_argument, NULL, '6' },
-		{ "unix", required_argument, NULL, 'u' },
-		{ "per-conn", required_argument, NULL, 'n' },
-		{ "split", no_argument, NULL, 's' },
-		{ "peek", no_argument, NULL, 'k' },
-		{ "fail", no_argument, NULL, 'f' },
-		{ 0 },
+		{"v4-port", required_argument, NULL, 'p'},
+		{"v6-port", required_argument, NULL, 'P'},
+		{"unix-name", required_argument, NULL, 'U'},
+		{"v4", required_argument, NULL, '4'},
+		{"v6", required_argument, NULL, '6'},
+		{"unix", required_argument, NULL, 'u'},
+		{"per-conn", required_argument, NULL, 'n'},
+		{"split", no_argument, NULL, 's'},
+		{"peek", no_argument, NULL, 'k'},
+		{"fail", no_argument, NULL, 'f'},
+		{0},
 	};
-	struct where where = { 0 };
+	struct where where = {0};
 	int v4 = 0, v6 = 0, un = 0, opt, count, i;
 	struct connection *conns;
 	uint32_t mean = 4000, tag = 0;
@@ -169,17 +171,38 @@ int main(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
-		case 'p': where.v4_port = atoi(optarg); break;
-		case 'P': where.v6_port = atoi(optarg); break;
-		case 'U': where.unix_name = optarg; break;
-		case '4': v4 = atoi(optarg); break;
-		case '6': v6 = atoi(optarg); break;
-		case 'u': un = atoi(optarg); break;
-		case 'n': mean = atoi(optarg); break;
-		case 's': way = SPLIT; break;
-		case 'k': way = PEEK; break;
-		case 'f': way = FAIL; break;
-		default: usage();
+		case 'p':
+			where.v4_port = atoi(optarg);
+			break;
+		case 'P':
+			where.v6_port = atoi(optarg);
+			break;
+		case 'U':
+			where.unix_name = optarg;
+			break;
+		case '4':
+			v4 = atoi(optarg);
+			break;
+		case '6':
+			v6 = atoi(optarg);
+			break;
+		case 'u':
+			un = atoi(optarg);
+			break;
+		case 'n':
+			mean = atoi(optarg);
+			break;
+		case 's':
+			way = SPLIT;
+			break;
+		case 'k':
+			way = PEEK;
+			break;
+		case 'f':
+			way = FAIL;
+			break;
+		default:
+			usage();
 		}
 	}
 	count = v4 + v6 + un;

@@ -3,7 +3,6 @@
  * A synchronous client that leaves an exact number of bytes of a reply unread, and sends its next
  * request when exactly these bytes are queued in the socket. The next answer begins with them.
  */
-#define _GNU_SOURCE
 #include <getopt.h>
 #include <linux/sockios.h>
 #include <stdbool.h>
@@ -11,7 +10,7 @@
 
 #include "client.h"
 
-#define REPLY 1000
+#define REPLY	1000
 #define REQUEST 64
 
 static uint8_t request[REQUEST], reply[REPLY];
@@ -56,26 +55,40 @@ static void usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "v4-port", required_argument, NULL, 'p' },
-		{ "v6-port", required_argument, NULL, 'P' },
-		{ "unix-name", required_argument, NULL, 'U' },
-		{ "left", required_argument, NULL, 'l' },
-		{ "clean", required_argument, NULL, 'c' },
-		{ 0 },
+		{"v4-port", required_argument, NULL, 'p'},
+		{"v6-port", required_argument, NULL, 'P'},
+		{"unix-name", required_argument, NULL, 'U'},
+		{"left", required_argument, NULL, 'l'},
+		{"clean", required_argument, NULL, 'c'},
+		{0},
 	};
 	int left = 37, clean = 3, family = AF_UNSPEC, fd, opt, at_send, port;
-	struct where where = { 0 };
+	struct where where = {0};
 	uint32_t tag = 0;
 	bool wrong;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
-		case 'p': where.v4_port = atoi(optarg); family = AF_INET; break;
-		case 'P': where.v6_port = atoi(optarg); family = AF_INET6; break;
-		case 'U': where.unix_name = optarg; family = AF_UNIX; break;
-		case 'l': left = atoi(optarg); break;
-		case 'c': clean = atoi(optarg); break;
-		default: usage();
+		case 'p':
+			where.v4_port = atoi(optarg);
+			family = AF_INET;
+			break;
+		case 'P':
+			where.v6_port = atoi(optarg);
+			family = AF_INET6;
+			break;
+		case 'U':
+			where.unix_name = optarg;
+			family = AF_UNIX;
+			break;
+		case 'l':
+			left = atoi(optarg);
+			break;
+		case 'c':
+			clean = atoi(optarg);
+			break;
+		default:
+			usage();
 		}
 	}
 	if (family == AF_UNSPEC || left < 1 || left >= REPLY)
@@ -103,7 +116,8 @@ int main(int argc, char **argv)
 	wrong = !client_is_answer(reply, REPLY, tag);
 	printf("{\"row\": \"unread37\", \"pid\": %d, \"wrong\": %d, \"unread_at_send\": %d, "
 	       "\"connections\": {\"%d\": {\"wrong\": %d, \"exchanges\": %u, \"cancelled\": 0, "
-	       "\"closed\": false}}}\n", getpid(), wrong, at_send, port, wrong, tag);
+	       "\"closed\": false}}}\n",
+	       getpid(), wrong, at_send, port, wrong, tag);
 	close(fd);
 	return 0;
 }

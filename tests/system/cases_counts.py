@@ -31,8 +31,10 @@ def ledgers_agree(events, truth):
     check(len(ledgers) == len(connections),
           f"{len(ledgers)} ledgers for {len(connections)} connections")
     family = {"ipv4": "v4", "ipv6": "v6"}
-    by_port = {f"{family[l['network.type']]}-{l['network.local.port']}": numbers(l)
-               for l in ledgers if l["network.transport"] == "tcp"}
+    tcp = [l for l in ledgers if l["network.transport"] == "tcp"]
+    nameless = [l for l in tcp if "network.local.port" not in l]
+    check(not nameless, f"{len(nameless)} of {len(tcp)} TCP ledgers have no local port")
+    by_port = {f"{family[l['network.type']]}-{l['network.local.port']}": numbers(l) for l in tcp}
     wanted = {port: expected(c) for port, c in connections.items() if c["family"] != "unix"}
     differ = {port: (by_port.get(port), want) for port, want in wanted.items()
               if by_port.get(port) != want}

@@ -81,12 +81,15 @@ def a_socket_with_a_gap_is_unobserved(context):
 
 
 def what_comes_after_a_loss_is_judged_again(context):
+    """With a ring that a thousand findings fill, and ten do not."""
     port = context.redis().port
-    trace = context.trace("--ring-size", TINY)
+    trace = context.trace("--ring-size", 1 << 16)
     with workload_that_nobody_watches(context, trace, "pyredis_stock.py", "--port",
                                       port) as process:
+        truths_in(process.stdout.readline())
         process.wait(RUN_LIMIT)
     trace.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: trace.so_far().named("lost"), START_LIMIT, "the loss is told")
     truth = truth_of(context.workload("pyredis_single.py", "--port", port, "--timings", 10))[0]
     events = trace.finish()
     losses_add_up(events)

@@ -43,7 +43,7 @@ enum {
 enum { EB_PH_TEXT, EB_PH_CODE, EB_PH_DATA, EB_PH_TAIL, EB_PH_DYNAMIC, EB_PH_NOTE, EB_PH_MAX };
 
 /* Entries of the dynamic section that tests break. */
-enum { EB_DYN_RELA = 4, EB_DYN_RELASZ };
+enum { EB_DYN_SYMTAB, EB_DYN_RELA = 4, EB_DYN_RELASZ, EB_DYN_NULL, EB_DYN_MAX };
 
 #define EB_CODE_SHIFT 0x1000
 #define EB_DATA_SHIFT 0x2000
@@ -382,6 +382,11 @@ static inline Elf64_Ehdr *elfbuild__ehdr(struct elfbuild *eb)
 static inline Elf64_Phdr *elfbuild__phdr(struct elfbuild *eb, int index)
 {
 	return (void *)(eb->bytes + EB_PHDRS + index * sizeof(Elf64_Phdr));
+}
+
+static inline Elf64_Shdr *elfbuild__shdr(struct elfbuild *eb, int index)
+{
+	return (void *)(eb->bytes + EB_SHDRS + index * sizeof(Elf64_Shdr));
 }
 
 static inline Elf64_Rela *elfbuild__rela(struct elfbuild *eb, size_t index)

@@ -5,7 +5,6 @@
  * receives. Both processes share one CPU, or have one each with --two-cpus: then most of a round,
  * and of its noise, is the wake-up of an idle CPU, which in a virtual machine is expensive.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -93,11 +92,11 @@ static double now_ns(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "rounds", required_argument, NULL, 'n' },
-		{ "two-cpus", no_argument, NULL, 't' },
-		{ 0 },
+		{"rounds", required_argument, NULL, 'n'},
+		{"two-cpus", no_argument, NULL, 't'},
+		{0},
 	};
-	struct sockaddr_in addr = { .sin_family = AF_INET };
+	struct sockaddr_in addr = {.sin_family = AF_INET};
 	socklen_t len = sizeof(addr);
 	long count = 200000;
 	bool same = true;

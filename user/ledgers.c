@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One entry a socket that a refresh pass has seen and that has not been told. Pure. */
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "describe.h"
+#include "ledgers.h"
+
+struct seen {
+	uint64_t cookie;
+	struct ledger_row row;
+	uint64_t round;
+	UT_hash_handle hh;
+};
+
+struct ledgers {
+	ledgers_fn fn;
+	void *ctx;
+	struct seen *seen;
+	uint64_t round;
+};
+
+struct ledgers *ledgers_new(ledgers_fn fn, void *ctx)
+{
+	struct ledgers *l = calloc(1, sizeof(*l));
+
+	if (l) {
+		l->fn = fn;
+		l->ctx = ctx;
+	}
+	return l;
+}
+
+static void drop(struct ledgers *l, struct seen *s)
+{
+	HASH_DEL(l->seen, s);
+	free(s);
+}
+
+void ledgers_free(struct ledgers *l)
+{
+	struct seen *s, *tmp;
+
+	if (!l)
+		return;
+	HASH_ITER(hh, l->seen, s, tmp)
+	{
+		drop(l, s);
+	}
+	free(l);
+}
+
+static void tell(struct ledgers *l, uint64_t now, uint64_t cookie, const struct ledger *from,
+		 const struct sock_addr *addr, bool open, bool lost)
+{
+	struct socket_report r = {.time_ns = now, .pid = from->owner.tgid, .cookie = cookie};
+	struct described_addr a;
+
+	describe_addr(addr, &a);
+	r.transport = a.transport;
+	memcpy(r.local_addr, a.local, sizeof(r.local_addr));
+	memcpy(r.peer_addr, a.peer, sizeof(r.peer_addr));
+	r.local_port = a.local_port;
+	r.peer_port = a.peer_port;
+	r.requests = from->requests;
+	r.replies = from->replies;
+	r.tx_bytes = from->tx_bytes;
+	r.rx_bytes = from->rx_bytes;
+	r.adopted = from->flags & LEDGER_ADOPTED;
+	r.unobserved = lost || (from->flags & LEDGER_GAP) || ledger_blind(from);
+	r.multiplexed = ledger_multiplexed(from);
+	r.open = open;
+	l->fn(l->ctx, &r);
+}
+
+static struct seen *find(struct ledgers *l, uint64_t cookie)
+{
+	struct seen *s;
+
+	HASH_FIND(hh, l->seen, &cookie, sizeof(cookie), s);
+	return s;
+}
+
+void ledgers_row(struct ledgers *l, const struct ledger_row *row)
+{
+	struct seen *s = find(l, row->cookie);
+
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return;
+		s->cookie = row->cookie;
+		HASH_ADD(hh, l->seen, cookie, sizeof(s->cookie), s);
+	}
+	s->row = *row;
+	s->round = l->round + 1;
+}
+
+void ledgers_round(struct ledgers *l, uint64_t now)
+{
+	struct seen *s, *tmp;
+
+	l->round++;
+	HASH_ITER(hh, l->seen, s, tmp)
+	{
+		/* Missed twice: an event that was on its way in the first round has come by now. */
+		if (s->round + 1 >= l->round)
+			continue;
+		tell(l, now, s->cookie, &s->row.l, &s->row.addr, false, true);
+		drop(l, s);
+	}
+}
+
+void ledgers_end(struct ledgers *l, const struct ev_step *e)
+{
+	struct seen *s = find(l, e->cookie);
+
+	if (s)
+		drop(l, s);
+	tell(l, e->head.ts, e->cookie, &e->l, &e->addr, false, false);
+}
+
+void ledgers_finish(struct ledgers *l, uint64_t now)
+{
+	struct seen *s, *tmp;
+
+	HASH_ITER(hh, l->seen, s, tmp)
+	{
+		bool open = s->round == l->round;
+
+		tell(l, now, s->cookie, &s->row.l, &s->row.addr, open, !open);
+		drop(l, s);
+	}
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A queue under a lock, one thread that empties it, and more of them for the end. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "worker.h"
+
+#define HELPERS_MAX 16
+
+struct job {
+	struct job *next;
+	worker_fn fn;
+	void *arg;
+};
+
+struct worker {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	pthread_t thread;
+	struct job *first, **last;
+	int n;
+	bool ending;
+};
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct job *j;
+	bool ending;
+
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		while (!w->first && !w->ending)
+			pthread_cond_wait(&w->more, &w->lock);
+		j = w->first;
+		if (!j)
+			break;
+		w->first = j->next;
+		if (!w->first)
+			w->last = &w->first;
+		w->n--;
+		ending = w->ending;
+		pthread_mutex_unlock(&w->lock);
+		j->fn(j->arg, ending);
+		free(j);
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* Signals are the loop's. */
+static int start(struct worker *w, pthread_t *thread)
+{
+	sigset_t all, old;
+	int e;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	e = pthread_create(thread, NULL, work, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return e;
+}
+
+struct worker *worker_new(void)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->more, NULL);
+	w->last = &w->first;
+	if (start(w, &w->thread)) {
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
+int worker_give(struct worker *w, worker_fn fn, void *arg)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return -ENOMEM;
+	j->fn = fn;
+	j->arg = arg;
+	pthread_mutex_lock(&w->lock);
+	*w->last = j;
+	w->last = &j->next;
+	w->n++;
+	pthread_cond_signal(&w->more);
+	pthread_mutex_unlock(&w->lock);
+	return 0;
+}
+
+void worker_free(struct worker *w)
+{
+	pthread_t helpers[HELPERS_MAX];
+	int i, n;
+
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->ending = true;
+	n = w->n - 1;
+	pthread_cond_signal(&w->more);
+	pthread_mutex_unlock(&w->lock);
+	n = n > HELPERS_MAX ? HELPERS_MAX : n;
+	for (i = 0; i < n && !start(w, &helpers[i]); i++)
+		;
+	n = i;
+	for (i = 0; i < n; i++)
+		pthread_join(helpers[i], NULL);
+	pthread_join(w->thread, NULL);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->more);
+	free(w);
+}
