@@ -45,10 +45,10 @@ struct sock_addr {
 
 /* A probed cancellation. */
 struct cancel_info {
-	__u64 ts; /* 0: none */
+	__u64 ts;      /* 0: none */
 	__u64 by_task; /* the running task that called it, 0: none ran */
 	__u64 by_name[2];
-	__u64 waiter;  /* the future that the cancelled task waited for at that moment */
+	__u64 waiter; /* the future that the cancelled task waited for at that moment */
 	__u32 by_tid;
 	__u8 self_read;	    /* it was inside StreamReader's wait for data */
 	__u8 destroyed;	    /* not cancelled: freed while it was pending */
@@ -95,11 +95,11 @@ enum kernel_loss {
 
 /* Cheap totals, one per CPU. */
 enum counter {
-	CNT_SOCKETS,	/* ledgers made */
-	CNT_ENDED,	/* ... and ended */
+	CNT_SOCKETS, /* ledgers made */
+	CNT_ENDED,   /* ... and ended */
 	CNT_ADOPTED,
-	CNT_CANCELS,	/* probed Task.cancel calls */
-	CNT_REQUESTS,	/* of ended TCP sockets */
+	CNT_CANCELS,  /* probed Task.cancel calls */
+	CNT_REQUESTS, /* of ended TCP sockets */
 	CNT_REPLIES,
 	CNT_MAX,
 };
@@ -120,10 +120,10 @@ struct proc_rt {
 	__u32 state;	 /* enum rt_state */
 	__u32 probe_seq; /* probed cancellations so far */
 	__u32 mismatches;
-	__u32 validated; /* tasks that looked as the layout says */
+	__u32 validated;    /* tasks that looked as the layout says */
 	__u32 probe_budget; /* calls of Task.cancel until EV_BUDGET; 0: no limit */
 	struct task_layout layout;
-	__u32 late;	 /* sends while the collector had not answered yet */
+	__u32 late; /* sends while the collector had not answered yet */
 	__u32 pad;
 	__u32 inherited; /* copied from the parent at fork; its first connection is told anew */
 };

@@ -36,7 +36,8 @@ struct owner {
 	__u64 task; /* address of the task object, 0 unless OWNER_TASK */
 	__u64 coro;
 	__u64 name_ptr;
-	__u64 name[2]; /* first 16 bytes of the task's name: "Task-12" tells reused addresses apart */
+	__u64 name[2]; /* first 16 bytes of the task's name: "Task-12" tells reused addresses apart
+			*/
 	__u64 waiter;  /* what the task waited for when its reply came, 0 before */
 	__u32 cancels; /* its count of cancellation requests at the send */
 	__u8 kind;     /* enum owner_kind */
@@ -66,25 +67,25 @@ enum ledger_flags {
 	LEDGER_GAP = 1 << 2,	 /* evidence about this socket was lost */
 	LEDGER_UNIX = 1 << 3,
 	LEDGER_CLOSED = 1 << 4, /* the client's close was told */
-	/* An owner was seen inside StreamReader's wait for data: owners read for themselves, there is
-	 * no reader task that could sort replies. */
+	/* An owner was seen inside StreamReader's wait for data: owners read for themselves, there
+	 * is no reader task that could sort replies. */
 	LEDGER_SELF_READ = 1 << 5,
 };
 
 /* What a transition means; several may be set. */
 enum ledger_event {
-	LE_REQUEST = 1 << 0,	  /* a new request begins */
-	LE_CONTINUED = 1 << 1,	  /* more of the request that is on its way */
-	LE_OVERLAP = 1 << 2,	  /* another owner still waits: multiplexed */
-	LE_REUSED = 1 << 3,	  /* reply owed to an owner who no longer waits */
+	LE_REQUEST = 1 << 0,	    /* a new request begins */
+	LE_CONTINUED = 1 << 1,	    /* more of the request that is on its way */
+	LE_OVERLAP = 1 << 2,	    /* another owner still waits: multiplexed */
+	LE_REUSED = 1 << 3,	    /* reply owed to an owner who no longer waits */
 	LE_REUSED_RESIDUE = 1 << 4, /* that reply was read earlier with nobody waiting */
-	LE_UNREAD = 1 << 5,	  /* bytes of the old reply lay in the queue at this send */
-	LE_TAKEOVER = 1 << 6,	  /* another owner, and we cannot tell if the first still waits */
-	LE_SWALLOWED = 1 << 7,	  /* the cancelled owner itself sends again */
-	LE_REPLY = 1 << 8,	  /* the first bytes after a request */
-	LE_RESIDUE = 1 << 9,	  /* bytes of a reply whose owner no longer waits */
-	LE_DRAINED = 1 << 10,	  /* such bytes, read by somebody on purpose */
-	LE_CLOSED_OWED = 1 << 11, /* closed, with an abandoned exchange on it: a good ending */
+	LE_UNREAD = 1 << 5,	    /* bytes of the old reply lay in the queue at this send */
+	LE_TAKEOVER = 1 << 6,	    /* another owner, and we cannot tell if the first still waits */
+	LE_SWALLOWED = 1 << 7,	    /* the cancelled owner itself sends again */
+	LE_REPLY = 1 << 8,	    /* the first bytes after a request */
+	LE_RESIDUE = 1 << 9,	    /* bytes of a reply whose owner no longer waits */
+	LE_DRAINED = 1 << 10,	    /* such bytes, read by somebody on purpose */
+	LE_CLOSED_OWED = 1 << 11,   /* closed, with an abandoned exchange on it: a good ending */
 	LE_CLOSED = 1 << 12,
 	LE_CANCELLED = 1 << 13, /* the probe saw the owner's cancellation */
 };
@@ -95,7 +96,7 @@ enum ledger_event {
 /* An adopted socket is synchronised by this long without traffic and with nothing in its queue. */
 #define LEDGER_SYNC_IDLE_NS 1000000000ULL
 /* ... or by this many exchanges in strict alternation. */
-#define LEDGER_SYNC_CLEAN 4
+#define LEDGER_SYNC_CLEAN   4
 
 struct ledger {
 	__u64 requests; /* send side */
@@ -129,7 +130,9 @@ struct ledger {
 	__u8 abandoned;	 /* enum wait_status of an abandoned exchange, 0 if none is open */
 	__u8 flags;	 /* enum ledger_flags */
 	__u16 pad;
-	__u32 steps; /* events emitted about this socket */
+	__u32 steps;	 /* events emitted about this socket */
+	__u32 plain_gen; /* generation of process knowledge in which its owner was a thread */
+	__u32 pad2;
 };
 
 /* One send, receive or close, as a shim saw it. */
@@ -258,7 +261,8 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 	} else if (l->requests) {
 		l->clean++;
 	}
-	/* Bytes that came after a receive had emptied the queue were not owed: a push, a goodbye. */
+	/* Bytes that came after a receive had emptied the queue were not owed: a push, a goodbye.
+	 */
 	if (in->unread && l->requests && l->emptied_at != l->tx_seq)
 		ev |= LE_UNREAD;
 	if (ev & LE_CONTINUED)

@@ -93,6 +93,12 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
+/*
+ * Generation of what is known about processes: raised by the collector whenever it learns, and at
+ * exec. While it stands still, a socket whose owner is a thread need not ask about its process.
+ */
+__u32 rt_gen = 1;
+
 static __always_inline void count_loss(__u32 cause)
 {
 	__u64 *n = bpf_map_lookup_elem(&losses, &cause);

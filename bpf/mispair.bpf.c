@@ -17,7 +17,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define MSG_PEEK 2
+#define MSG_PEEK     2
 #define MSG_ERRQUEUE 0x2000
 
 static __always_inline void event_head(struct ev_head *h, __u32 kind, __u32 size)
@@ -47,7 +47,6 @@ static __always_inline int emit_head(__u32 kind)
 
 #include "sock.h"
 #include "owner.h"
-
 
 /*
  * One scoped emit: reserve, fill, submit. L's owner is still the previous request's. A loss leaves
@@ -241,6 +240,21 @@ static __always_inline struct ledger *unix_birth(struct sock *sk, __u32 tgid)
 
 /* ---- shared handlers, the same in every tier ---- */
 
+/* Most sockets of a host, accepted ones among them, have no storage at all: one load tells. */
+static __always_inline struct ledger *ledger_of(struct sock *sk)
+{
+	return sk->sk_bpf_storage ? bpf_sk_storage_get(&ledgers, sk, 0, 0) : 0;
+}
+
+/*
+ * The time of a call on a TCP socket. TCP has looked at the clock itself: when it last sent or
+ * received. After a send that left nothing behind, that was within this call.
+ */
+static __always_inline __u64 tcp_now(struct tcp_sock *tp)
+{
+	return tp->snd_nxt == tp->write_seq ? tp->tcp_clock_cache : bpf_ktime_get_ns();
+}
+
 static __always_inline void handle_send(struct sock *sk, int ret)
 {
 	struct ledger *l;
@@ -253,7 +267,7 @@ static __always_inline void handle_send(struct sock *sk, int ret)
 
 	if (ret <= 0)
 		return;
-	l = bpf_sk_storage_get(&ledgers, sk, 0, 0);
+	l = ledger_of(sk);
 	if (!l && sk->__sk_common.skc_family != AF_UNIX)
 		return;
 	id = bpf_get_current_pid_tgid();
@@ -264,11 +278,11 @@ static __always_inline void handle_send(struct sock *sk, int ret)
 			return;
 	}
 	in.step = STEP_SEND;
-	in.now = bpf_ktime_get_ns();
 	in.bytes = ret;
 	if (l->flags & LEDGER_UNIX) {
 		struct sock *peer = unix_peer(sk);
 
+		in.now = bpf_ktime_get_ns();
 		in.unread = unix_unread(sk, &in.unread_exact);
 		/* Once the peer has read this request, what is queued may be the answer to it. */
 		if (in.unread && (!peer || !peer->sk_receive_queue.qlen))
@@ -278,10 +292,19 @@ static __always_inline void handle_send(struct sock *sk, int ret)
 
 		if (!tp)
 			return;
+		in.now = tcp_now(tp);
 		tcp_unread_before(sk, tp, ret, &in);
 	}
-	rt = bpf_map_lookup_elem(&procs, &tgid);
-	owner_now(&who, rt, tgid, (__u32)id);
+	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
+		rt = 0;
+		who.tgid = tgid;
+		who.tid = (__u32)id;
+		who.kind = OWNER_THREAD;
+	} else {
+		rt = bpf_map_lookup_elem(&procs, &tgid);
+		owner_now(&who, rt, tgid, (__u32)id);
+		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
+	}
 	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
 	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == who.tid)
 		who.kind = OWNER_NONE;
@@ -311,13 +334,13 @@ static __always_inline void handle_recv(struct sock *sk, int ret, int flags)
 
 	if (ret <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
 		return;
-	l = bpf_sk_storage_get(&ledgers, sk, 0, 0);
+	l = ledger_of(sk);
 	if (!l)
 		return;
 	in.step = STEP_RECV;
-	in.now = bpf_ktime_get_ns();
 	in.bytes = ret;
 	if (l->flags & LEDGER_UNIX) {
+		in.now = bpf_ktime_get_ns();
 		in.unread = unix_unread(sk, &in.unread_exact);
 	} else {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -325,6 +348,7 @@ static __always_inline void handle_recv(struct sock *sk, int ret, int flags)
 		if (!tp)
 			return;
 		in.unread = tcp_unread(sk, tp);
+		in.now = l->owner.kind == OWNER_TASK ? bpf_ktime_get_ns() : tcp_now(tp);
 	}
 	if (l->owner.kind == OWNER_TASK && (ledger_owed(l) || l->hot)) {
 		tgid = bpf_get_current_pid_tgid() >> 32;
@@ -446,7 +470,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		return 0;
 	}
 	/* The client's close() or shutdown(SHUT_WR), or an abort; the peer's FIN is neither. */
-	if (new != TCP_FIN_WAIT1 && new != TCP_LAST_ACK && new != TCP_CLOSE)
+	if (new != TCP_FIN_WAIT1 &&new != TCP_LAST_ACK &&new != TCP_CLOSE)
 		return 0;
 	l = bpf_sk_storage_get(&ledgers, sk, 0, 0);
 	if (!l || (l->flags & LEDGER_CLOSED))
@@ -496,6 +520,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	__u32 tgid = task->tgid;
 
 	bpf_map_delete_elem(&procs, &tgid);
+	__sync_fetch_and_add(&rt_gen, 1);
 	if (filters.follow && bpf_map_lookup_elem(&tree, &tgid))
 		emit_head(EV_EXEC);
 	return 0;

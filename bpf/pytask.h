@@ -20,15 +20,15 @@ struct task_layout {
 	__u16 version; /* 0x030b is 3.11; 0: no layout */
 	__u16 state;
 	__u16 task;
-	__u16 size;	   /* tp_basicsize: a type of another size is another layout */
-	__u8 has_cancels;  /* task_num_cancels_requested exists (3.11 on) */
-	__u8 keys_header;  /* sizeof(PyDictKeysObject) before dk_indices */
+	__u16 size;	    /* tp_basicsize: a type of another size is another layout */
+	__u8 has_cancels;   /* task_num_cancels_requested exists (3.11 on) */
+	__u8 keys_header;   /* sizeof(PyDictKeysObject) before dk_indices */
 	__u8 keys_nentries; /* offset of dk_nentries */
-	__u8 keys_log2;	   /* 1: log2 sizes at 8 and 9 (3.11 on); 0: dk_size at 8 */
-	__u8 name_text;	   /* where the text of a compact ASCII str begins */
-	__u8 frames;	   /* enum pyframes: how a coroutine's frame is found */
-	__u8 code_name;	   /* offset of co_name in a code object */
-	__u8 exception;	   /* offset of fut_exception: 0, or why a finished task ended */
+	__u8 keys_log2;	    /* 1: log2 sizes at 8 and 9 (3.11 on); 0: dk_size at 8 */
+	__u8 name_text;	    /* where the text of a compact ASCII str begins */
+	__u8 frames;	    /* enum pyframes: how a coroutine's frame is found */
+	__u8 code_name;	    /* offset of co_name in a code object */
+	__u8 exception;	    /* offset of fut_exception: 0, or why a finished task ended (48) */
 };
 
 /* Where a suspended coroutine keeps what it awaits: the top of its frame's value stack. */

@@ -3,20 +3,20 @@
 #ifndef MISPAIR_SOCK_H
 #define MISPAIR_SOCK_H
 
-#define AF_UNIX 1
-#define AF_INET 2
-#define AF_INET6 10
-#define SOCK_STREAM 1
-#define IPPROTO_TCP 6
+#define AF_UNIX		1
+#define AF_INET		2
+#define AF_INET6	10
+#define SOCK_STREAM	1
+#define IPPROTO_TCP	6
 #define TCP_ESTABLISHED 1
-#define TCP_SYN_SENT 2
-#define TCP_FIN_WAIT1 4
-#define TCP_CLOSE 7
-#define TCP_CLOSE_WAIT 8
-#define TCP_LAST_ACK 9
-#define TCP_LISTEN 10
-#define RCV_SHUTDOWN 1
-#define SEND_SHUTDOWN 2
+#define TCP_SYN_SENT	2
+#define TCP_FIN_WAIT1	4
+#define TCP_CLOSE	7
+#define TCP_CLOSE_WAIT	8
+#define TCP_LAST_ACK	9
+#define TCP_LISTEN	10
+#define RCV_SHUTDOWN	1
+#define SEND_SHUTDOWN	2
 
 /* skbs of a receive queue that are looked at; a longer queue is an inexact answer. */
 #define QUEUE_WALK 16
@@ -93,7 +93,8 @@ static __always_inline __u32 unix_unread(struct sock *sk, __u8 *exact)
 		if (!skb || skb == head)
 			return bytes;
 		bytes += skb->len -
-			 ((__u32 *)&skb->cb)[bpf_core_field_offset(struct unix_skb_parms, consumed) / 4];
+			 ((__u32 *)&skb
+				  ->cb)[bpf_core_field_offset(struct unix_skb_parms, consumed) / 4];
 		skb = skb->next;
 	}
 	*exact = 0;

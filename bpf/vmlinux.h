@@ -65,7 +65,6 @@ struct sock_common {
 
 struct sk_buff;
 
-
 struct sk_buff_head {
 	struct sk_buff *next;
 	__u32 qlen;
@@ -89,6 +88,8 @@ struct tcp_skb_cb {
 	__u32 ack_seq;
 };
 
+struct bpf_local_storage;
+
 struct sock {
 	struct sock_common __sk_common;
 	struct sk_buff_head sk_receive_queue;
@@ -96,6 +97,7 @@ struct sock {
 	u16 sk_protocol;
 	u8 sk_shutdown;
 	int sk_err;
+	struct bpf_local_storage *sk_bpf_storage;
 };
 
 struct inet_sock {
@@ -112,13 +114,13 @@ struct tcp_sock {
 	u32 copied_seq;
 	u32 snd_una;
 	u32 write_seq;
-	u32 lsndtime;
+	u32 snd_nxt;
+	u64 tcp_clock_cache;
 };
 
 struct sockaddr_un {
 	char sun_path[108];
 };
-
 
 typedef struct {
 	int counter;

@@ -22,12 +22,12 @@
 #include "procinfo.h"
 #include "remote.h"
 
-#define RETRIES_MAX 400	   /* of 1 ms; then the next connection asks again */
-#define LOOKS_MAX 32	   /* into a Python that has not loaded asyncio */
-#define BSS_SCAN_MAX 65536 /* bytes of a module's zero-initialised data */
-#define BUDGET_YOUNG 8192  /* calls of Task.cancel while a process is young */
+#define RETRIES_MAX  400    /* of 1 ms; then the next connection asks again */
+#define LOOKS_MAX    32	    /* into a Python that has not loaded asyncio */
+#define BSS_SCAN_MAX 65536  /* bytes of a module's zero-initialised data */
+#define BUDGET_YOUNG 2048   /* calls of Task.cancel while a process is young */
 #define BUDGET_FOUND 262144 /* ... after a finding */
-#define LOOPS_MAX 64
+#define LOOPS_MAX    64
 
 /* A file that was analysed. Kept for the whole run: hosts have few interpreters. */
 struct image_key {
@@ -111,12 +111,10 @@ void runtimes_free(struct runtimes *r)
 
 	if (!r)
 		return;
-	HASH_ITER(hh, r->procs, p, ptmp)
-	{
+	HASH_ITER (hh, r->procs, p, ptmp) {
 		forget(r, p);
 	}
-	HASH_ITER(hh, r->images, i, itmp)
-	{
+	HASH_ITER (hh, r->images, i, itmp) {
 		session_unprobe(i->probe);
 		HASH_DEL(r->images, i);
 		free(i);
@@ -192,7 +190,8 @@ static bool pick_mapping(void *ctx, const struct mapping *m)
 	if (!strncmp(base, "libpython", 9)) {
 		if (strncmp(base_name(w->interpreter.path), "libpython", 9))
 			w->interpreter = *m;
-	} else if (!w->interpreter.start && (!strncmp(base, "python", 6) || !strncmp(base, "uwsgi", 5))) {
+	} else if (!w->interpreter.start &&
+		   (!strncmp(base, "python", 6) || !strncmp(base, "uwsgi", 5))) {
 		w->interpreter = *m;
 	}
 	return false;
@@ -410,7 +409,8 @@ static void look(struct runtimes *r, struct runtime *p)
 	struct image *interpreter = NULL;
 	struct pyfind_result *f;
 
-	if (remote_mappings(p->tgid, pick_mapping, &w) || !(w.module.start || w.interpreter.start)) {
+	if (remote_mappings(p->tgid, pick_mapping, &w) ||
+	    !(w.module.start || w.interpreter.start)) {
 		no_asyncio(r, p, false);
 		return;
 	}
@@ -429,8 +429,9 @@ static void look(struct runtimes *r, struct runtime *p)
 	    !bias_of(p->module, &p->at, &p->bias)) {
 		if (w.module.start)
 			blind(r, p,
-			      p->module && p->module->error ? p->module->why
-							    : "asyncio's module was not understood");
+			      p->module && p->module->error
+				      ? p->module->why
+				      : "asyncio's module was not understood");
 		else
 			no_asyncio(r, p, true);
 		return;
@@ -463,8 +464,7 @@ bool runtimes_retry(struct runtimes *r)
 
 	if (!r->waiting)
 		return false;
-	HASH_ITER(hh, r->procs, p, tmp)
-	{
+	HASH_ITER (hh, r->procs, p, tmp) {
 		if (p->state != RT_WAITING)
 			continue;
 		if (++p->retries > RETRIES_MAX) {
@@ -534,7 +534,8 @@ void runtimes_layout(struct runtimes *r, uint32_t tgid)
 
 	if (p && p->state == RT_READY) {
 		p->reported = false;
-		blind(r, p, "live tasks do not look as this version's layout says: tasks are unknown");
+		blind(r, p,
+		      "live tasks do not look as this version's layout says: tasks are unknown");
 	}
 }
 
@@ -555,14 +556,14 @@ void runtimes_refresh(struct runtimes *r)
 	uint64_t self;
 	int i;
 
-	HASH_ITER(hh, r->procs, p, tmp)
-	{
+	HASH_ITER (hh, r->procs, p, tmp) {
 		for (i = 0; i < p->n_loops; i++) {
 			if (!pyloop_thread(p->tgid, p->loops[i], p->version, &self)) {
 				session_loop_set(r->s, p->tgid, p->loops[i], self);
 				continue;
 			}
-			/* It has ended, or its memory is another loop's: ask when it is seen again. */
+			/* It has ended, or its memory is another loop's: ask when it is seen again.
+			 */
 			session_loop_forget(r->s, p->tgid, p->loops[i]);
 			p->loops[i--] = p->loops[--p->n_loops];
 		}
@@ -590,8 +591,7 @@ uint8_t runtimes_judge(struct runtimes *r, const struct ledger_row *row)
 	if (k.state == PYFUT_FINISHED &&
 	    remote_read(p->tgid, o->task + p->rt.layout.exception, &k.exception, 8))
 		return WAIT_UNKNOWN;
-	if (k.head.refcnt && k.tail.name &&
-	    (!p->rt.task_type || k.head.type == p->rt.task_type) &&
+	if (k.head.refcnt && k.tail.name && (!p->rt.task_type || k.head.type == p->rt.task_type) &&
 	    remote_read(p->tgid, k.tail.name + p->rt.layout.name_text, k.name, 16))
 		return WAIT_UNKNOWN;
 	if (!p->rt.layout.has_cancels && k.tail.waiter &&

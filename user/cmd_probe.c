@@ -54,9 +54,9 @@ static void show_kernel(void)
 		const struct tier_report *t = &tiers[i];
 
 		printf("%-9s %s\n", t->name,
-		       !t->works	? t->why
-		       : t->built	? "works on this kernel"
-					: "works on this kernel, this version has no programs for it");
+		       !t->works  ? t->why
+		       : t->built ? "works on this kernel"
+				  : "works on this kernel, this version has no programs for it");
 	}
 }
 
@@ -91,8 +91,10 @@ int cmd_probe(int argc, char **argv)
 	int e;
 
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		puts("usage: mispair probe [PID]\n\nWhat this kernel offers, which hooks were chosen "
-		     "and why the others were not;\nwith PID, which runtime was found in that process.");
+		puts("usage: mispair probe [PID]\n\nWhat this kernel offers, which hooks were "
+		     "chosen "
+		     "and why the others were not;\nwith PID, which runtime was found in that "
+		     "process.");
 		return EXIT_NOTHING;
 	}
 	if (argc > 2 || (argc == 2 && parse_u64(argv[1], 1, 1u << 22, &pid))) {

@@ -22,8 +22,8 @@ int cmd_trace(int argc, char **argv)
 	e = collector_open(&o, NULL, &c);
 	if (e)
 		return e;
-	collector_start(c);
 	collector_adopt(c);
+	collector_start(c);
 	e = collector_run(c, -1, 0);
 	if (e)
 		fprintf(stderr, "mispair: the event loop failed: %d\n", e);

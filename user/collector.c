@@ -32,11 +32,12 @@
 #include "sink_text.h"
 #include "version.h"
 
-#define TICK_NS 50000000ULL
-#define REFRESH_TICKS 10 /* 500 ms */
-#define IDLE_NS 100000000ULL /* a socket that rests for so long is looked at by the refresh pass */
-#define SINKS_MAX 2
-#define KEEP_NAME_NS 5000000000ULL
+#define TICK_NS	      50000000ULL
+/* The refresh pass: every 500 ms, over sockets that have rested for 100 ms. */
+#define REFRESH_TICKS 10
+#define IDLE_NS	      100000000ULL
+#define SINKS_MAX     2
+#define KEEP_NAME_NS  5000000000ULL
 
 /* What a process was called, kept because it may be gone when its finding is said. */
 struct known {
@@ -132,8 +133,7 @@ static void unknow_gone(struct collector *c, uint64_t now)
 {
 	struct known *k, *tmp;
 
-	HASH_ITER(hh, c->known, k, tmp)
-	{
+	HASH_ITER (hh, c->known, k, tmp) {
 		if (!k->gone_ns || k->gone_ns + KEEP_NAME_NS > now)
 			continue;
 		HASH_DEL(c->known, k);
@@ -377,8 +377,8 @@ static int open_sinks(struct collector *c)
 	bool json_stdout = o->json && !strcmp(o->json, "-");
 	/* run: the command owns stdout. */
 	FILE *out = o->command && *o->command ? stderr : stdout;
-	struct sink_text_opts t = {.ascii = o->ascii, .quiet = o->quiet,
-				   .show_timeline = !o->no_timeline};
+	struct sink_text_opts t = {
+		.ascii = o->ascii, .quiet = o->quiet, .show_timeline = !o->no_timeline};
 	const char *no_color = getenv("NO_COLOR");
 	char err[256];
 	int e;
@@ -450,8 +450,7 @@ static void free_collector(struct collector *c)
 	ledgers_free(c->ledgers);
 	session_close(c->session);
 	queue_free(&c->queue);
-	HASH_ITER(hh, c->known, k, tmp)
-	{
+	HASH_ITER (hh, c->known, k, tmp) {
 		HASH_DEL(c->known, k);
 		free(k);
 	}
@@ -466,8 +465,11 @@ static void free_collector(struct collector *c)
 
 int collector_open(const struct options *o, const char *command, struct collector **out)
 {
-	struct session_opts so = {.ring_size = o->ring_size, .filters = o->filters,
-				  .ledgers = o->ledgers, .verbose = o->verbose, .tier = o->tier};
+	struct session_opts so = {.ring_size = o->ring_size,
+				  .filters = o->filters,
+				  .ledgers = o->ledgers,
+				  .verbose = o->verbose,
+				  .tier = o->tier};
 	struct runtimes_opts ro = {.precise = o->precise, .by_file = command != NULL};
 	struct correlate_opts co = {0};
 	struct collector *c = calloc(1, sizeof(*c));
@@ -515,7 +517,8 @@ int collector_follow(struct collector *c, uint32_t pid)
 	e = mmapwatch_new(pid, on_mmap, c, &c->mmaps);
 	if (e) {
 		fprintf(stderr,
-			"mispair: cannot watch what the command maps (%s): its runtime is looked for "
+			"mispair: cannot watch what the command maps (%s): its runtime is looked "
+			"for "
 			"at its first connection\n",
 			strerror(-e));
 		return 0;
@@ -533,15 +536,16 @@ void collector_adopt(struct collector *c)
 	if (e)
 		fprintf(stderr, "mispair: open connections could not be adopted: %s\n",
 			strerror(-e));
-	pump(c);
 }
 
 void collector_start(struct collector *c)
 {
-	struct start_info info = {.time_ns = now_ns(), .version = MISPAIR_VERSION,
+	struct start_info info = {.time_ns = now_ns(),
+				  .version = MISPAIR_VERSION,
 				  .tier = session_tier(c->session),
 				  .hooks = session_hooks(c->session),
-				  .filters = c->o->filter_text, .command = c->command};
+				  .filters = c->o->filter_text,
+				  .command = c->command};
 	struct utsname u;
 
 	c->started_ns = info.time_ns;
@@ -555,8 +559,8 @@ void collector_start(struct collector *c)
 static void on_signal(struct collector *c, uint32_t child)
 {
 	struct signalfd_siginfo si;
-	static const char *const names[] = {[SIGHUP] = "SIGHUP", [SIGINT] = "SIGINT",
-					    [SIGTERM] = "SIGTERM"};
+	static const char *const names[] = {
+		[SIGHUP] = "SIGHUP", [SIGINT] = "SIGINT", [SIGTERM] = "SIGTERM"};
 
 	if (read(c->signals, &si, sizeof(si)) != sizeof(si))
 		return;
@@ -577,6 +581,8 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 	int i, n, e = pidfd >= 0 ? watch(c, pidfd) : 0;
 
 	while (!c->stopping && !e) {
+		bool tick = false;
+
 		n = epoll_wait(c->epoll, ev, 16, -1);
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -584,11 +590,14 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 			if (ev[i].data.fd == c->signals)
 				on_signal(c, child);
 			else if (ev[i].data.fd == c->tick)
-				on_tick(c);
+				tick = true;
 			else if (ev[i].data.fd == pidfd)
 				c->stopping = true;
 		}
 		pump(c);
+		/* After the ring: a close that waits there must not be overtaken by its grace. */
+		if (tick)
+			on_tick(c);
 	}
 	return e;
 }

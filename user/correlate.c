@@ -31,24 +31,24 @@ struct track {
 	char comm[16];
 	struct sock_addr sock;
 	struct described_addr addr;
-	struct ledger l; /* as the last step left it */
+	struct ledger l;     /* as the last step left it */
 	struct owner victim; /* owner of the abandoned exchange */
 	struct cancel_info cancel;
-	uint8_t status;	     /* enum wait_status of the victim */
+	uint8_t status; /* enum wait_status of the victim */
 	uint32_t unread;
-	uint64_t open_ns;    /* the abandonment was noticed, 0: none open */
-	uint64_t due_ns;     /* when time alone decides, 0: never */
-	enum verdict said;   /* the worst that was said about the open abandonment */
-	bool arrived;	     /* bytes of the abandoned reply have arrived */
+	uint64_t open_ns;  /* the abandonment was noticed, 0: none open */
+	uint64_t due_ns;   /* when time alone decides, 0: never */
+	enum verdict said; /* the worst that was said about the open abandonment */
+	bool arrived;	   /* bytes of the abandoned reply have arrived */
 	bool gap_said, leaked;
-	bool held;	     /* `pending` waits for evidence that raises it */
+	bool held; /* `pending` waits for evidence that raises it */
+	uint64_t held_due_ns;
 	struct finding pending;
 	uint64_t round;
 	size_t n_story;
 	struct story_entry story[TIMELINE_MAX];
 	UT_hash_handle hh;
 };
-
 
 struct pool_key {
 	uint32_t tgid;
@@ -86,7 +86,7 @@ struct correlator *correlator_new(const struct correlate_opts *o, correlate_fn f
 	if (!c->o.leak_ns)
 		c->o.leak_ns = 30000 * NS_PER_MS;
 	if (!c->o.max_tracks)
-		c->o.max_tracks = 65536;
+		c->o.max_tracks = 8192;
 	c->fn = fn;
 	c->ctx = ctx;
 	return c;
@@ -107,7 +107,7 @@ void correlator_free(struct correlator *c)
 
 	if (!c)
 		return;
-	HASH_ITER(hh, c->tracks, t, tmp)
+	HASH_ITER (hh, c->tracks, t, tmp)
 		track_end(c, t);
 	pools_clear(c);
 	free(c);
@@ -217,7 +217,8 @@ static void tell_cancel(struct track *t, const struct cancel_info *ci, const str
 				      sizeof(e->by));
 		else
 			snprintf(e->by, sizeof(e->by), "thread %u, no task", ci->by_tid);
-	} else if (!told_any(t, TL_CANCEL_SEEN, t->l.req_ns) && !told_any(t, TL_CANCEL, t->l.req_ns)) {
+	} else if (!told_any(t, TL_CANCEL_SEEN, t->l.req_ns) &&
+		   !told_any(t, TL_CANCEL, t->l.req_ns)) {
 		tell(t, now, TL_CANCEL_SEEN, 0, victim);
 	}
 }
@@ -285,6 +286,8 @@ static void say(struct correlator *c, struct track *t, struct finding *f)
 /* Says a finding that was held back for evidence that did not come, or has come. */
 static void release(struct correlator *c, struct track *t, enum confidence conf, const char *why)
 {
+	enum verdict said = t->said;
+
 	if (!t->held)
 		return;
 	t->held = false;
@@ -293,6 +296,7 @@ static void release(struct correlator *c, struct track *t, enum confidence conf,
 		snprintf(t->pending.reason, sizeof(t->pending.reason), "%s", why);
 	}
 	say(c, t, &t->pending);
+	t->said = said; /* it was about an abandonment that is over */
 }
 
 /* One word about a socket whose evidence has a gap. True: there is one, say no more. */
@@ -306,9 +310,8 @@ static bool gap(struct correlator *c, struct track *t, uint64_t now)
 		t->gap_said = true;
 		finding_begin(t, &f, VERDICT_UNOBSERVED, now);
 		snprintf(f.reason, sizeof(f.reason), "%s",
-			 t->l.flags & LEDGER_GAP
-				 ? "events about this connection were lost"
-				 : "the connection was open before tracing began");
+			 t->l.flags & LEDGER_GAP ? "events about this connection were lost"
+						 : "the connection was open before tracing began");
 		say(c, t, &f);
 	}
 	return true;
@@ -337,10 +340,30 @@ static void abandonment_ends(struct track *t)
 
 /* ---- steps ---- */
 
+/* The next owner ended without a reply of its own: that means something only where owners wait. */
+static bool answered_early(const struct ev_step *e, uint32_t on)
+{
+	const struct ledger *l = &e->l;
+
+	return (e->in.what & on) && e->in.prior == WAIT_FINISHED && l->waits &&
+	       ledger_owners_wait(l) && !ledger_multiplexed(l) && !(l->flags & LEDGER_GAP) &&
+	       !ledger_blind(l);
+}
+
+/* On a connection that is shared, nothing is suspicious: a reader may sort the replies. */
+static uint32_t meaning(const struct ev_step *e)
+{
+	const uint32_t suspicious =
+		LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_UNREAD | LE_RESIDUE | LE_DRAINED;
+
+	return ledger_multiplexed(&e->l) ? e->in.what & ~suspicious : e->in.what;
+}
+
 static void on_send(struct correlator *c, struct track *t, const struct ev_step *e)
 {
 	const uint32_t reuse = LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_UNREAD;
-	uint32_t what = e->in.what;
+	uint32_t what = meaning(e);
+	struct ledger_in in = e->in;
 	struct verdict_view v;
 	struct finding f;
 
@@ -348,7 +371,7 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 	if (e->l.lag && !(what & (LE_REUSED | LE_SWALLOWED)))
 		what &= ~(uint32_t)LE_UNREAD;
 	/* The one who took the connection over left without its own reply: it had another's. */
-	if ((what & LE_REUSED) && e->in.prior == WAIT_FINISHED)
+	if (answered_early(e, LE_REUSED))
 		release(c, t, CONF_LIKELY, "the next owner was answered before its own reply came");
 
 	if (what & reuse) {
@@ -364,19 +387,28 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 			tell(t, e->head.ts, TL_UNREAD, e->in.unread, NULL);
 	}
 	tell(t, e->head.ts, TL_REQUEST, e->in.bytes, &e->who);
-	if (!(what & reuse))
+	if (!(what & reuse)) {
+		if (what & LE_REQUEST) /* it is in use again */
+			abandonment_ends(t);
 		return;
+	}
 	if (gap(c, t, e->head.ts)) {
 		abandonment_ends(t);
 		return;
 	}
-	verdict_reuse(&e->l, &e->in, &e->who, t->status, &t->cancel, &v);
+	in.what = what;
+	verdict_reuse(&e->l, &in, &e->who, t->status, &t->cancel, &v);
 	finding_begin(t, &f, VERDICT_REUSED, e->head.ts);
 	f.reuse = v.kind;
 	f.confidence = v.confidence;
 	f.swallowed = (what & LE_SWALLOWED) != 0;
-	if (!(what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED)))
+	if (!(what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED))) {
 		f.cancel = CANCEL_UNSEEN;
+		f.evidence = EVIDENCE_NONE;
+		f.has_cancel_age = false;
+		f.cancel_age_ns = 0;
+		f.cancel_by[0] = 0;
+	}
 	describe_owner(&e->who, f.owner_next, sizeof(f.owner_next));
 	snprintf(f.reason, sizeof(f.reason), "%s", v.reason);
 	if (v.hold) {
@@ -384,7 +416,7 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 		t->pending = f;
 		t->held = true;
 		abandonment_ends(t);
-		t->due_ns = e->head.ts + 2 * c->o.grace_ns;
+		t->held_due_ns = e->head.ts + 2 * c->o.grace_ns;
 		return;
 	}
 	say(c, t, &f);
@@ -393,10 +425,11 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 
 static void on_recv(struct correlator *c, struct track *t, const struct ev_step *e)
 {
-	uint32_t what = e->in.what;
+	uint32_t what = meaning(e);
 	struct finding f;
 
-	if ((what & LE_REPLY) && e->in.prior == WAIT_FINISHED)
+	t->unread = e->in.unread;
+	if (answered_early(e, LE_REPLY))
 		release(c, t, CONF_LIKELY, "the next owner was answered before its own reply came");
 	if (what & LE_RESIDUE) {
 		tell_request(t, &e->l);
@@ -409,8 +442,10 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 		tell_request(t, &e->l);
 		tell_cancel(t, &t->cancel, &e->l.owner, e->head.ts);
 		tell(t, e->head.ts, TL_REPLY, e->in.bytes, NULL);
-		finding_begin(t, &f, VERDICT_DRAINED, e->head.ts);
-		say(c, t, &f);
+		if (!gap(c, t, e->head.ts)) {
+			finding_begin(t, &f, VERDICT_DRAINED, e->head.ts);
+			say(c, t, &f);
+		}
 		abandonment_ends(t);
 	} else {
 		tell(t, e->head.ts, TL_REPLY, e->in.bytes, &e->l.owner);
@@ -454,6 +489,8 @@ void correlate_step(struct correlator *c, const struct ev_step *e)
 	if (!t->comm[0] || t->tgid == e->head.tgid)
 		memcpy(t->comm, e->head.comm, sizeof(t->comm));
 	t->comm[sizeof(t->comm) - 1] = 0;
+	if (t->cancel.ts < e->l.req_ns) /* of an earlier exchange */
+		memset(&t->cancel, 0, sizeof(t->cancel));
 	if (e->cancel.ts)
 		t->cancel = e->cancel;
 	if (e->in.step == STEP_SEND)
@@ -472,6 +509,8 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
 	const struct ledger *l = &row->l;
 	struct track *t;
 
+	if (l->flags & LEDGER_CLOSED)
+		return; /* it lingers in the kernel; its close was told */
 	if (ledger_multiplexed(l) || (ledger_blind(l) && !(l->flags & LEDGER_GAP)))
 		return;
 	if (!ledger_abandoned_by(l, status) || (!ledger_owed(l) && !l->abandoned))
@@ -500,12 +539,12 @@ static void on_due(struct correlator *c, struct track *t, uint64_t now)
 	struct finding f;
 	bool named = verdict_named(t->status, t->cancel.ts != 0, &t->l);
 
-	t->due_ns = 0;
-	if (t->held) {
+	if (t->held && t->held_due_ns <= now)
 		release(c, t, CONF_NONE, "");
+	if (!t->due_ns || t->due_ns > now)
 		return;
-	}
-	if (!t->open_ns)
+	t->due_ns = 0;
+	if (!t->open_ns || ledger_multiplexed(&t->l))
 		return;
 	/* A cancelled owner that still runs may be cleaning up: the next look decides. */
 	if (t->status == WAIT_RISEN) {
@@ -533,10 +572,8 @@ void correlate_tick(struct correlator *c, uint64_t now)
 {
 	struct track *t, *tmp;
 
-	HASH_ITER(hh, c->tracks, t, tmp)
-	{
-		if (t->due_ns && t->due_ns <= now)
-			on_due(c, t, now);
+	HASH_ITER (hh, c->tracks, t, tmp) {
+		on_due(c, t, now);
 	}
 }
 
@@ -555,8 +592,7 @@ static void pools_clear(struct correlator *c)
 {
 	struct pool *p, *tmp;
 
-	HASH_ITER(hh, c->pools, p, tmp)
-	{
+	HASH_ITER (hh, c->pools, p, tmp) {
 		HASH_DEL(c->pools, p);
 		free(p);
 	}
@@ -570,6 +606,11 @@ void correlate_seen(struct correlator *c, const struct ledger_row *row)
 
 	if (t)
 		t->round = c->round + 1;
+	/* What a look had found abandoned was answered or used since, by steps that were not told.
+	 */
+	if (t && t->open_ns &&
+	    (row->l.requests != t->l.requests || (!ledger_owed(&row->l) && !row->l.abandoned)))
+		abandonment_ends(t);
 	if (!c->n_tracks || (t && t->open_ns))
 		return; /* nothing is abandoned, or this is the one that lies there */
 	pool_key(&key, row->l.owner.tgid, &row->addr);
@@ -612,11 +653,10 @@ void correlate_round(struct correlator *c, uint64_t now)
 	struct finding f;
 
 	c->round++;
-	HASH_ITER(hh, c->tracks, t, tmp)
-	{
+	HASH_ITER (hh, c->tracks, t, tmp) {
 		check_leak(c, t);
-		/* TCP tells its closes; a track made since the round began was not in it yet. */
-		if (t->addr.transport != TRANSPORT_UNIX || t->round + 1 >= c->round)
+		/* A track made since the round began was not in it yet. */
+		if (t->round + 1 >= c->round)
 			continue;
 		release(c, t, CONF_NONE, "");
 		if (t->open_ns && !gap(c, t, now)) {
@@ -634,8 +674,7 @@ void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now)
 	struct track *t, *tmp;
 
 	(void)now;
-	HASH_ITER(hh, c->tracks, t, tmp)
-	{
+	HASH_ITER (hh, c->tracks, t, tmp) {
 		if (t->tgid != tgid)
 			continue;
 		release(c, t, CONF_NONE, "");
@@ -647,8 +686,7 @@ void correlate_finish(struct correlator *c, uint64_t now)
 {
 	struct track *t, *tmp;
 
-	HASH_ITER(hh, c->tracks, t, tmp)
-	{
+	HASH_ITER (hh, c->tracks, t, tmp) {
 		release(c, t, CONF_NONE, "");
 		if (t->due_ns && t->due_ns <= now)
 			on_due(c, t, now);

@@ -4,7 +4,7 @@
  * stdio, no clock of its own; time comes with the events, or with correlate_tick().
  *
  * A connection is known by its socket cookie, never by a descriptor. It enters the table with its
- * first suspicious step and leaves it when it is closed, or after its story has ended.
+ * first suspicious step and leaves it when it is closed, vanishes, or its process exits.
  */
 #ifndef MISPAIR_CORRELATE_H
 #define MISPAIR_CORRELATE_H
@@ -23,7 +23,7 @@ struct correlate_opts {
 	uint64_t grace_ns;
 	/* Abandoned for so long while its siblings are in use: leaked. 0: 30 s. */
 	uint64_t leak_ns;
-	size_t max_tracks; /* 0: 65536; more are counted as lost */
+	size_t max_tracks; /* 0: 8192 (9 KB each); more are counted as lost */
 };
 
 /* The finding lives until the call returns; exe_name, container_id and protocol are not filled. */
@@ -53,13 +53,13 @@ void correlate_round(struct correlator *c, uint64_t now);
 /* Decides what only waited for time to pass. Call at least every grace period. */
 void correlate_tick(struct correlator *c, uint64_t now);
 
-/* The process has gone: its tracks end without a word. */
+/* The process has gone: its tracks end, with no more than what was held back. */
 void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now);
 
 /* Nothing more will come: decides what can be decided. */
 void correlate_finish(struct correlator *c, uint64_t now);
 
-uint64_t correlate_lost(const struct correlator *c); /* tracks that did not fit */
+uint64_t correlate_lost(const struct correlator *c); /* steps of connections that did not fit */
 /* Findings so far, by verdict and confidence. */
 void correlate_totals(const struct correlator *c, uint64_t out[VERDICT_MAX][CONF_MAX]);
 

@@ -33,11 +33,11 @@ enum reuse_kind { REUSE_NONE, REUSE_UNREAD, REUSE_OUTSTANDING, REUSE_RESIDUE, RE
 /* What ended the owner's wait (mispair.cancel.kind). */
 enum cancel_kind {
 	CANCEL_NONE,
-	CANCEL_ASYNCIO,		 /* asyncio.cancel: Task.cancel, seen in the task or by the probe */
+	CANCEL_ASYNCIO, /* asyncio.cancel: Task.cancel, seen in the task or by the probe */
 	CANCEL_ASYNCIO_DESTROYED, /* asyncio.destroyed: the task was destroyed while pending */
-	CANCEL_ASYNCIO_FINISHED, /* asyncio.finished: the task ended without its reply */
-	CANCEL_ASYNCIO_GONE,	 /* asyncio.gone: the task was freed and its memory reused */
-	CANCEL_UNSEEN,		 /* unseen: owed at the next send, nothing seen that ended the wait */
+	CANCEL_ASYNCIO_FINISHED,  /* asyncio.finished: the task ended without its reply */
+	CANCEL_ASYNCIO_GONE,	  /* asyncio.gone: the task was freed and its memory reused */
+	CANCEL_UNSEEN, /* unseen: owed at the next send, nothing seen that ended the wait */
 	CANCEL_MAX,
 };
 
@@ -52,26 +52,26 @@ enum cancel_evidence {
 enum transport { TRANSPORT_TCP, TRANSPORT_UNIX };
 
 enum timeline_what {
-	TL_REQUEST,	 /* "request": bytes sent, by owner */
-	TL_CANCEL,	 /* "cancel": exact time, by = who called cancel if known */
-	TL_CANCEL_SEEN,	 /* "cancel_seen": the wait had ended by now (memory evidence) */
-	TL_REPLY,	 /* "reply": bytes received while the owner waited */
-	TL_RESIDUE,	 /* "residue": bytes received with nobody waiting */
-	TL_UNREAD,	 /* "unread": this many bytes were found in the receive queue */
-	TL_CLOSE,	 /* "close" */
+	TL_REQUEST,	/* "request": bytes sent, by owner */
+	TL_CANCEL,	/* "cancel": exact time, by = who called cancel if known */
+	TL_CANCEL_SEEN, /* "cancel_seen": the wait had ended by now (memory evidence) */
+	TL_REPLY,	/* "reply": bytes received while the owner waited */
+	TL_RESIDUE,	/* "residue": bytes received with nobody waiting */
+	TL_UNREAD,	/* "unread": this many bytes were found in the receive queue */
+	TL_CLOSE,	/* "close" */
 	TL_MAX,
 };
 
 #define TIMELINE_MAX 24
-#define OWNER_TEXT 64
-#define PEER_TEXT 112 /* a Unix path (108) or an IPv6 address */
+#define OWNER_TEXT   64
+#define PEER_TEXT    112 /* a Unix path (108) or an IPv6 address */
 
 struct timeline_entry {
 	uint64_t at_ns; /* relative to the first entry */
 	enum timeline_what what;
-	uint64_t bytes;		    /* 0 where it has no meaning */
-	char owner[OWNER_TEXT];	    /* who did it, "" if unknown */
-	char by[OWNER_TEXT];	    /* TL_CANCEL: the task or thread that called cancel */
+	uint64_t bytes;		/* 0 where it has no meaning */
+	char owner[OWNER_TEXT]; /* who did it, "" if unknown */
+	char by[OWNER_TEXT];	/* TL_CANCEL: the task or thread that called cancel */
 };
 
 struct finding {
@@ -81,15 +81,15 @@ struct finding {
 	uint64_t time_ns;	    /* monotonic time of the deciding event */
 
 	uint32_t pid, tid;
-	char comm[16];		/* kernel comm, NUL-terminated */
-	char exe_name[64];	/* basename of the executable, "" if unknown */
-	char container_id[72];	/* "" if not in a container */
+	char comm[16];	       /* kernel comm, NUL-terminated */
+	char exe_name[64];     /* basename of the executable, "" if unknown */
+	char container_id[72]; /* "" if not in a container */
 
 	enum transport transport;
 	char local_addr[PEER_TEXT]; /* "" for Unix */
-	char peer_addr[PEER_TEXT];  /* IP address, or the Unix socket's path ("@name" if abstract) */
+	char peer_addr[PEER_TEXT]; /* IP address, or the Unix socket's path ("@name" if abstract) */
 	uint16_t local_port, peer_port; /* 0 for Unix */
-	const char *protocol;	    /* network.protocol.name guessed from the port, or NULL */
+	const char *protocol;		/* network.protocol.name guessed from the port, or NULL */
 
 	uint64_t cookie;
 	uint64_t requests, replies, owed;
@@ -97,13 +97,13 @@ struct finding {
 
 	enum cancel_kind cancel;
 	enum cancel_evidence evidence;
-	uint64_t cancel_age_ns;	 /* from the cancellation to time_ns; 0 if has_cancel_age is false */
+	uint64_t cancel_age_ns; /* from the cancellation to time_ns; 0 if has_cancel_age is false */
 	bool has_cancel_age;
-	bool swallowed;		 /* the cancelled owner itself sent again */
-	char cancel_by[OWNER_TEXT]; /* who called Task.cancel, "" if unknown */
+	bool swallowed;		     /* the cancelled owner itself sent again */
+	char cancel_by[OWNER_TEXT];  /* who called Task.cancel, "" if unknown */
 	char owner_prev[OWNER_TEXT]; /* "Task-7 0x7fe446ff3880" or "thread 4242" */
 	char owner_next[OWNER_TEXT]; /* "" if nobody */
-	char reason[96];	 /* one sentence for people: why this confidence */
+	char reason[96];	     /* one sentence for people: why this confidence */
 
 	size_t n_timeline;
 	struct timeline_entry timeline[TIMELINE_MAX];
@@ -153,10 +153,10 @@ struct start_info {
 	uint64_t time_ns;
 	const char *version;
 	char kernel[65];
-	const char *tier;	/* "tp_btf" */
+	const char *tier;	  /* "tp_btf" */
 	const char *const *hooks; /* NULL-terminated names of attached programs */
-	const char *filters;	/* as text, "" for none */
-	const char *command;	/* mispair run: the command line, else NULL */
+	const char *filters;	  /* as text, "" for none */
+	const char *command;	  /* mispair run: the command line, else NULL */
 };
 
 /* A runtime that was found in a process. */
@@ -164,11 +164,11 @@ struct runtime_report {
 	uint64_t time_ns;
 	uint32_t pid;
 	char comm[16];
-	char runtime[32];    /* "cpython" */
-	char version[16];    /* "3.11" */
-	char module[128];    /* file that holds asyncio */
-	char evidence[48];   /* "memory", "memory+probe", "probe", "none" */
-	char note[128];	     /* why not better, "" if all is well */
+	char runtime[32];  /* "cpython" */
+	char version[16];  /* "3.11" */
+	char module[128];  /* file that holds asyncio */
+	char evidence[48]; /* "memory", "memory+probe", "probe", "none" */
+	char note[128];	   /* why not better, "" if all is well */
 };
 
 struct stop_info {

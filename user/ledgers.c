@@ -44,8 +44,7 @@ void ledgers_free(struct ledgers *l)
 
 	if (!l)
 		return;
-	HASH_ITER(hh, l->seen, s, tmp)
-	{
+	HASH_ITER (hh, l->seen, s, tmp) {
 		drop(l, s);
 	}
 	free(l);
@@ -102,8 +101,7 @@ void ledgers_round(struct ledgers *l, uint64_t now)
 	struct seen *s, *tmp;
 
 	l->round++;
-	HASH_ITER(hh, l->seen, s, tmp)
-	{
+	HASH_ITER (hh, l->seen, s, tmp) {
 		/* Missed twice: an event that was on its way in the first round has come by now. */
 		if (s->round + 1 >= l->round)
 			continue;
@@ -125,8 +123,7 @@ void ledgers_finish(struct ledgers *l, uint64_t now)
 {
 	struct seen *s, *tmp;
 
-	HASH_ITER(hh, l->seen, s, tmp)
-	{
+	HASH_ITER (hh, l->seen, s, tmp) {
 		bool open = s->round == l->round;
 
 		tell(l, now, s->cookie, &s->row.l, &s->row.addr, open, !open);

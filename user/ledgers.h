@@ -20,8 +20,8 @@ struct ledgers *ledgers_new(ledgers_fn fn, void *ctx); /* NULL when out of memor
 void ledgers_free(struct ledgers *l);
 
 void ledgers_row(struct ledgers *l, const struct ledger_row *row); /* a refresh pass saw it */
-void ledgers_round(struct ledgers *l, uint64_t now);		  /* the pass has ended */
-void ledgers_end(struct ledgers *l, const struct ev_step *e);	  /* EV_LEDGER */
-void ledgers_finish(struct ledgers *l, uint64_t now);		  /* the run has ended */
+void ledgers_round(struct ledgers *l, uint64_t now);		   /* the pass has ended */
+void ledgers_end(struct ledgers *l, const struct ev_step *e);	   /* EV_LEDGER */
+void ledgers_finish(struct ledgers *l, uint64_t now);		   /* the run has ended */
 
 #endif

@@ -12,7 +12,7 @@
 
 #define DATA_PAGES 16 /* a power of two; a record is some 100 bytes */
 #define RECORD_MAX 4096
-#define CPUS_MAX 1024
+#define CPUS_MAX   1024
 
 struct mmapwatch {
 	mmapwatch_fn fn;
@@ -48,8 +48,8 @@ static int open_on(struct mmapwatch *w, uint32_t pid, int cpu)
 		.wakeup_watermark = 1,
 	};
 	void *ring;
-	int fd = (int)syscall(SYS_perf_event_open, &attr, (pid_t)pid, cpu, -1,
-			      PERF_FLAG_FD_CLOEXEC);
+	int fd =
+		(int)syscall(SYS_perf_event_open, &attr, (pid_t)pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;

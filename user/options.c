@@ -11,8 +11,21 @@
 #include "options.h"
 
 enum {
-	OPT_JSON = 256, OPT_FAIL_ON, OPT_PORT, OPT_PEER, OPT_STRICT, OPT_LEDGERS, OPT_RING, OPT_STATS,
-	OPT_DURATION, OPT_PRECISE, OPT_HOOK, OPT_VERBOSE, OPT_QUIET, OPT_ASCII, OPT_COLOR,
+	OPT_JSON = 256,
+	OPT_FAIL_ON,
+	OPT_PORT,
+	OPT_PEER,
+	OPT_STRICT,
+	OPT_LEDGERS,
+	OPT_RING,
+	OPT_STATS,
+	OPT_DURATION,
+	OPT_PRECISE,
+	OPT_HOOK,
+	OPT_VERBOSE,
+	OPT_QUIET,
+	OPT_ASCII,
+	OPT_COLOR,
 	OPT_NO_TIMELINE,
 };
 
@@ -30,7 +43,8 @@ static const struct row {
 	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_BOTH,
 	 "exit 3 from this verdict on: reused, dirty, abandoned, never (run: reused)"},
 	{OPT_STRICT, "strict", NULL, FOR_BOTH, "exit 6 if evidence was lost"},
-	{OPT_LEDGERS, "ledgers", NULL, FOR_BOTH, "report every client connection's counts at its end"},
+	{OPT_LEDGERS, "ledgers", NULL, FOR_BOTH,
+	 "report every client connection's counts at its end"},
 	{OPT_PRECISE, "precise", "WHEN", FOR_BOTH,
 	 "probe cancellations themselves: auto (while a process is young, and after a finding), "
 	 "always, never"},
@@ -257,9 +271,16 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 		if (val == 'h')
 			return 1;
 		if (val == '?' || val == ':') {
-			fprintf(stderr, "mispair: %s '%s' (--help lists the options)\n",
-				val == ':' ? "a value is missing after" : "unknown option",
-				argv[optind - 1]);
+			const char *what =
+				val == ':' ? "a value is missing after" : "unknown option";
+
+			/* Among short ones, optind moves on only after the last of a word. */
+			if (val == '?' && optopt > 0 && optopt < 256)
+				fprintf(stderr, "mispair: %s '-%c' (--help lists the options)\n",
+					what, optopt);
+			else
+				fprintf(stderr, "mispair: %s '%s' (--help lists the options)\n",
+					what, argv[optind - 1]);
 			return -EINVAL;
 		}
 		for (i = 0; i < N_ROWS && rows[i].val != val; i++)

@@ -22,12 +22,12 @@ enum {
 };
 
 struct options {
-	const char *json; /* NULL: none; "-": stdout */
+	const char *json;     /* NULL: none; "-": stdout */
 	enum verdict fail_on; /* VERDICT_NONE: never */
 	bool strict, ledgers, verbose, quiet, ascii, no_timeline;
 	int color; /* -1: if stdout is a terminal and NO_COLOR is not set */
 	uint64_t ring_size;
-	uint64_t stats_ns;  /* 0: no periodic stats */
+	uint64_t stats_ns;    /* 0: no periodic stats */
 	uint64_t duration_ns; /* 0: until a signal */
 	enum precise precise;
 	const char *tier;
@@ -38,7 +38,7 @@ struct options {
 
 enum command_bit { FOR_RUN = 1, FOR_TRACE = 2, FOR_BOTH = 3 };
 
-/* 0; -EINVAL after a message on stderr; 1: help was asked and printed. */
+/* 0; -EINVAL after a message on stderr; 1: help is asked for. */
 int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv);
 
 /* The option table as help text. */

@@ -13,12 +13,12 @@
 #include "pyloop.h"
 #include "remote.h"
 
-#define TYPE_FLAGS 168
-#define TYPE_DICTOFFSET 288
-#define MANAGED_DICT (1u << 4) /* Py_TPFLAGS_MANAGED_DICT, 3.11 */
+#define TYPE_FLAGS	   168
+#define TYPE_DICTOFFSET	   288
+#define MANAGED_DICT	   (1u << 4) /* Py_TPFLAGS_MANAGED_DICT, 3.11 */
 #define HT_CACHED_KEYS_311 872
-#define ENTRIES_MAX 256
-#define STR_TEXT 48 /* text of a compact ASCII str, to 3.11 */
+#define ENTRIES_MAX	   256
+#define STR_TEXT	   48 /* text of a compact ASCII str, to 3.11 */
 
 static const char attribute[] = "_thread_id";
 

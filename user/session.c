@@ -21,7 +21,7 @@
 #include "mispair.skel.h"
 
 #define HOOKS_MAX 16
-#define ROW_SIZE (sizeof(__u64) + sizeof(struct ledger) + sizeof(struct sock_addr) + 8)
+#define ROW_SIZE  (sizeof(__u64) + sizeof(struct ledger) + sizeof(struct sock_addr) + 8)
 
 struct session {
 	struct mispair_bpf *skel;
@@ -90,7 +90,6 @@ static size_t ring_bytes(size_t want)
 		n <<= 1;
 	return n;
 }
-
 
 /* Iterators and the uprobe are attached when they are needed. */
 static void choose_programs(struct session *s)
@@ -352,8 +351,12 @@ int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt)
 
 int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt)
 {
-	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.procs), &tgid, rt, BPF_ANY) ? -errno
-											   : 0;
+	int e = 0;
+
+	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.procs), &tgid, rt, BPF_ANY))
+		e = -errno;
+	__atomic_fetch_add(&s->skel->data->rt_gen, 1, __ATOMIC_SEQ_CST);
+	return e;
 }
 
 int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, uint64_t thread_self)
@@ -362,7 +365,7 @@ int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, uint64_t t
 	struct loop_val val = {.thread_self = thread_self};
 
 	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.loops), &key, &val, BPF_ANY) ? -errno
-											    : 0;
+											  : 0;
 }
 
 int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop)
@@ -377,7 +380,7 @@ int session_follow(struct session *s, uint32_t tgid)
 	__u8 one = 1;
 
 	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.tree), &tgid, &one, BPF_ANY) ? -errno
-											    : 0;
+											  : 0;
 }
 
 static int sum_percpu(struct session *s, int fd, uint64_t *out, __u32 n)

@@ -73,7 +73,7 @@ bool session_probe_failed(const struct session_probe *p);
 struct tier_report {
 	const char *name;
 	bool works;
-	bool built;	 /* this version has programs for it */
+	bool built;    /* this version has programs for it */
 	char why[160]; /* why it does not work */
 };
 #define TIER_COUNT 3

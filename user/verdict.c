@@ -45,10 +45,12 @@ static void unread_without_cancel(const struct ledger *l, const struct ledger_in
 	} else if (in->what & LE_CONTINUED) {
 		v->reason = "unread bytes at the send; it may be a pipeline, nobody tried to read";
 	} else if (!ledger_exclusive(l) || l->continued) {
-		v->reason = "unread bytes at the send, on a connection too young to know its habits";
+		v->reason =
+			"unread bytes at the send, on a connection too young to know its habits";
 	} else {
 		v->confidence = CONF_LIKELY;
-		v->reason = "the reply was read in part, its rest lay unread when the next went out";
+		v->reason =
+			"the reply was read in part, its rest lay unread when the next went out";
 	}
 }
 
@@ -76,23 +78,28 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 		v->confidence = CONF_SUSPECT;
 		v->reason = "the cancelled owner itself sent again; it may know what it does";
 	} else if (!self_read && v->kind != REUSE_UNREAD) {
-		/* A reader task could sort the replies, as aioredis 1.3 does; what follows may tell. */
+		/* A reader task could sort the replies, as aioredis 1.3 does; what follows may
+		 * tell. */
 		v->confidence = CONF_SUSPECT;
 		v->hold = true;
-		v->reason = "abandoned and reused, but its owners were not seen reading for themselves";
+		v->reason =
+			"abandoned and reused, but its owners were not seen reading for themselves";
 	} else if (v->kind == REUSE_UNREAD) {
 		v->confidence = named ? CONF_CERTAIN : CONF_LIKELY;
 		v->reason = "the old reply lay unread in the socket when the next request went out";
 	} else if (v->kind == REUSE_RESIDUE) {
 		v->confidence = CONF_LIKELY;
-		v->reason = "the old reply was read with nobody waiting, then the connection was reused";
+		v->reason = "the old reply was read with nobody waiting, then the connection was "
+			    "reused";
 	} else if (named && ledger_exclusive(l)) {
 		v->confidence = CONF_CERTAIN;
-		v->reason = "the owner was cancelled and the next request left before its reply came";
+		v->reason =
+			"the owner was cancelled and the next request left before its reply came";
 	} else {
 		v->confidence = CONF_LIKELY;
-		v->reason = named ? "cancelled and reused before the reply came; a young connection"
-				  : "the owner left without its reply and the connection was reused";
+		v->reason =
+			named ? "cancelled and reused before the reply came; a young connection"
+			      : "the owner left without its reply and the connection was reused";
 	}
 	/* Where it is not known yet whose thread a loop runs on, the wrong task may be named. */
 	if (v->confidence > CONF_SUSPECT && (!task_verified(&l->owner) || !task_verified(who))) {

@@ -286,6 +286,27 @@ static inline void settle(struct conn *x)
 		exchange(x, START - SEC + i * 10 * MS, 100 + i);
 }
 
+/* An exclusive connection with a request of Task-7 at START, 22 bytes, for tests to abandon. */
+static inline struct conn abandoned(struct world *w, uint64_t cookie)
+{
+	struct conn x = connection(w, cookie);
+
+	settle(&x);
+	SEND(&x, START, task(7), 22);
+	return x;
+}
+
+/* The same where nobody was seen reading for himself. */
+static inline struct conn abandoned_shared(struct world *w, uint64_t cookie)
+{
+	struct conn x = connection(w, cookie);
+
+	x.self_read = false;
+	settle(&x);
+	SEND(&x, START, task(7), 22);
+	return x;
+}
+
 /* Where the refresh pass looks at a connection: on_row() of the collector. */
 static inline struct ledger_row row_of(const struct conn *x, uint32_t unread)
 {

@@ -16,13 +16,32 @@ enum vec_who { NOBODY, A, B, A2, THREAD1, THREAD2, UNKNOWN, WHO_MAX };
 
 static const struct owner vec_owners[WHO_MAX] = {
 	[NOBODY] = {.kind = OWNER_NONE, .tgid = 7, .tid = 7},
-	[A] = {.kind = OWNER_TASK, .tgid = 7, .tid = 7, .task = 0x1000, .coro = 0xc0, .name_ptr = 0xa0,
-	       .name = {0x31}, .cancels = 0, .verified = 1},
-	[B] = {.kind = OWNER_TASK, .tgid = 7, .tid = 7, .task = 0x2000, .coro = 0xc1, .name_ptr = 0xa1,
-	       .name = {0x32}, .verified = 1},
+	[A] = {.kind = OWNER_TASK,
+	       .tgid = 7,
+	       .tid = 7,
+	       .task = 0x1000,
+	       .coro = 0xc0,
+	       .name_ptr = 0xa0,
+	       .name = {0x31},
+	       .cancels = 0,
+	       .verified = 1},
+	[B] = {.kind = OWNER_TASK,
+	       .tgid = 7,
+	       .tid = 7,
+	       .task = 0x2000,
+	       .coro = 0xc1,
+	       .name_ptr = 0xa1,
+	       .name = {0x32},
+	       .verified = 1},
 	/* A's memory, used again by another task: same address, coroutine and name pointer. */
-	[A2] = {.kind = OWNER_TASK, .tgid = 7, .tid = 7, .task = 0x1000, .coro = 0xc0, .name_ptr = 0xa0,
-		.name = {0x33}, .verified = 1},
+	[A2] = {.kind = OWNER_TASK,
+		.tgid = 7,
+		.tid = 7,
+		.task = 0x1000,
+		.coro = 0xc0,
+		.name_ptr = 0xa0,
+		.name = {0x33},
+		.verified = 1},
 	[THREAD1] = {.kind = OWNER_THREAD, .tgid = 7, .tid = 8},
 	[THREAD2] = {.kind = OWNER_THREAD, .tgid = 7, .tid = 9},
 	[UNKNOWN] = {.kind = OWNER_UNKNOWN, .tgid = 7, .tid = 7},
@@ -55,31 +74,50 @@ struct vector {
 	struct vec_final final;
 };
 
-#define SND(w, t, n, ...) {.op = VEC_SEND, .who = (w), .now = (t), .bytes = (n), __VA_ARGS__}
-#define RCV(t, n, ...)	  {.op = VEC_RECV, .now = (t), .bytes = (n), __VA_ARGS__}
-#define CLS(t, ...)	  {.op = VEC_CLOSE, .now = (t), __VA_ARGS__}
-#define LATE(t, ...)	  {.op = VEC_LATE, .now = (t), __VA_ARGS__}
-#define IS(...)		  .expect = (__VA_ARGS__)
+#define SND(w, t, n, ...)                                                                          \
+	{                                                                                          \
+		.op = VEC_SEND, .who = (w), .now = (t), .bytes = (n), __VA_ARGS__                  \
+	}
+#define RCV(t, n, ...)                                                                             \
+	{                                                                                          \
+		.op = VEC_RECV, .now = (t), .bytes = (n), __VA_ARGS__                              \
+	}
+#define CLS(t, ...)                                                                                \
+	{                                                                                          \
+		.op = VEC_CLOSE, .now = (t), __VA_ARGS__                                           \
+	}
+#define LATE(t, ...)                                                                               \
+	{                                                                                          \
+		.op = VEC_LATE, .now = (t), __VA_ARGS__                                            \
+	}
+#define IS(...) .expect = (__VA_ARGS__)
 
 static const struct vector vectors[] = {
 	{.name = "one_exchange_is_one_request_and_one_reply",
-	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
-		   RCV(20, 9, .prior = WAIT_PENDING, IS(LE_REPLY))},
+	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)), RCV(20, 9, .prior = WAIT_PENDING, IS(LE_REPLY))},
 	 .final = {.requests = 1, .replies = 1, .tx_bytes = 22, .rx_bytes = 9, .waits = 1}},
 
 	{.name = "a_request_in_parts_and_a_reply_in_parts_are_one_exchange",
 	 .steps = {SND(A, 10, 100, IS(LE_REQUEST)),
 		   SND(A, 11, 50, .prior = WAIT_PENDING, IS(LE_CONTINUED)),
 		   RCV(20, 9, .prior = WAIT_PENDING, IS(LE_REPLY)), RCV(21, 9, IS(0)),
-		   SND(A, 30, 1, IS(LE_REQUEST)),
-		   RCV(40, 1, .prior = WAIT_PENDING, IS(LE_REPLY))},
-	 .final = {.requests = 2, .replies = 2, .tx_bytes = 151, .rx_bytes = 19, .waits = 2,
-		   .clean = 1, .continued = 1}},
+		   SND(A, 30, 1, IS(LE_REQUEST)), RCV(40, 1, .prior = WAIT_PENDING, IS(LE_REPLY))},
+	 .final = {.requests = 2,
+		   .replies = 2,
+		   .tx_bytes = 151,
+		   .rx_bytes = 19,
+		   .waits = 2,
+		   .clean = 1,
+		   .continued = 1}},
 
 	{.name = "bytes_flushed_outside_any_task_continue_the_request",
 	 .steps = {SND(A, 10, 100, IS(LE_REQUEST)), SND(NOBODY, 11, 50, IS(LE_CONTINUED)),
 		   RCV(20, 9, .prior = WAIT_PENDING, IS(LE_REPLY))},
-	 .final = {.requests = 1, .replies = 1, .tx_bytes = 150, .rx_bytes = 9, .waits = 1,
+	 .final = {.requests = 1,
+		   .replies = 1,
+		   .tx_bytes = 150,
+		   .rx_bytes = 9,
+		   .waits = 1,
 		   .continued = 1}},
 
 	{.name = "the_next_owner_sending_after_a_cancellation_reuses_the_connection",
@@ -101,7 +139,11 @@ static const struct vector vectors[] = {
 	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
 		   SND(B, 30, 22, .prior = WAIT_PENDING, IS(LE_REQUEST | LE_OVERLAP)),
 		   RCV(40, 18, .prior = WAIT_PENDING, IS(LE_REPLY))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 18, .overlaps = 1,
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 18,
+		   .overlaps = 1,
 		   .waits = 1}},
 
 	{.name = "an_owner_that_cannot_be_read_is_never_called_cancelled",
@@ -124,7 +166,12 @@ static const struct vector vectors[] = {
 		   RCV(20, 9, .prior = WAIT_CANCELLED, IS(LE_REPLY | LE_RESIDUE)),
 		   RCV(21, 4, .prior = WAIT_CANCELLED, IS(LE_RESIDUE)),
 		   SND(B, 30, 22, IS(LE_REQUEST | LE_REUSED_RESIDUE))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 13, .owed = 1, .lag = 1,
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 13,
+		   .owed = 1,
+		   .lag = 1,
 		   .residue = 13}},
 
 	{.name = "a_task_that_reads_an_abandoned_reply_has_drained_it",
@@ -132,22 +179,36 @@ static const struct vector vectors[] = {
 		   RCV(20, 9, .prior = WAIT_CANCELLED, .reader_running = 1,
 		       IS(LE_REPLY | LE_DRAINED)),
 		   SND(B, 30, 22, IS(LE_REQUEST))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 9, .owed = 1,
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 9,
+		   .owed = 1,
 		   .clean = 1}},
 
 	{.name = "a_cancelled_owner_that_sends_again_after_its_reply_came_is_swallowed_too",
 	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
 		   RCV(20, 9, .prior = WAIT_RISEN, IS(LE_REPLY | LE_RESIDUE)),
 		   SND(A, 30, 22, IS(LE_REQUEST | LE_REUSED_RESIDUE | LE_SWALLOWED))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 9, .owed = 1, .lag = 1,
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 9,
+		   .owed = 1,
+		   .lag = 1,
 		   .residue = 9}},
 
 	{.name = "residue_is_not_laid_at_the_door_of_a_sender_without_a_name",
 	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
 		   RCV(20, 9, .prior = WAIT_CANCELLED, IS(LE_REPLY | LE_RESIDUE)),
 		   SND(NOBODY, 30, 22, IS(LE_REQUEST | LE_TAKEOVER))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 9, .owed = 1,
-		   .takeovers = 1, .residue = 9}},
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 9,
+		   .owed = 1,
+		   .takeovers = 1,
+		   .residue = 9}},
 
 	{.name = "a_cancelled_owner_that_sends_again_is_swallowed_not_reused",
 	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
@@ -157,13 +218,21 @@ static const struct vector vectors[] = {
 	{.name = "exactly_37_unread_bytes_at_the_send_are_seen",
 	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)), RCV(20, 63, .unread = 37, IS(LE_REPLY)),
 		   SND(THREAD1, 30, 22, .unread = 37, IS(LE_REQUEST | LE_UNREAD))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 63, .owed = 1,
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 63,
+		   .owed = 1,
 		   .clean = 1}},
 
 	{.name = "a_push_on_an_idle_connection_is_not_owed",
 	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)), RCV(20, 63, IS(LE_REPLY)),
 		   SND(THREAD1, 30, 22, .unread = 12, IS(LE_REQUEST))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 63, .owed = 1,
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 63,
+		   .owed = 1,
 		   .clean = 1}},
 
 	{.name = "a_pipeline_whose_first_reply_is_there_early_continues",
@@ -180,8 +249,15 @@ static const struct vector vectors[] = {
 		   /* From then on the owners of this connection are known not to wait. */
 		   RCV(40, 9, .prior = WAIT_FINISHED, IS(LE_REPLY)), SND(A, 50, 22, IS(LE_REQUEST)),
 		   SND(B, 60, 22, .prior = WAIT_FINISHED, IS(LE_REQUEST | LE_TAKEOVER))},
-	 .final = {.requests = 4, .replies = 2, .tx_bytes = 88, .rx_bytes = 18, .owed = 1,
-		   .leaves = 2, .clean = 1, .lag = 1, .residue = 0}},
+	 .final = {.requests = 4,
+		   .replies = 2,
+		   .tx_bytes = 88,
+		   .rx_bytes = 18,
+		   .owed = 1,
+		   .leaves = 2,
+		   .clean = 1,
+		   .lag = 1,
+		   .residue = 0}},
 
 	{.name = "closing_with_an_abandoned_exchange_is_the_good_ending",
 	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
@@ -196,29 +272,47 @@ static const struct vector vectors[] = {
 	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
 		   RCV(20, 9, .prior = WAIT_CANCELLED, IS(LE_REPLY | LE_RESIDUE)),
 		   CLS(30, IS(LE_CLOSED | LE_CLOSED_OWED))},
-	 .final = {.requests = 1, .replies = 1, .tx_bytes = 22, .rx_bytes = 9, .residue = 9,
+	 .final = {.requests = 1,
+		   .replies = 1,
+		   .tx_bytes = 22,
+		   .rx_bytes = 9,
+		   .residue = 9,
 		   .abandoned = WAIT_CANCELLED}},
 
 	{.name = "a_cancellation_between_the_read_and_the_wake_up_leaves_residue",
-	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
-		   RCV(20, 9, .prior = WAIT_PENDING, IS(LE_REPLY)), LATE(25, IS(1)),
-		   SND(B, 30, 22, IS(LE_REQUEST | LE_REUSED_RESIDUE))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 9, .owed = 1, .waits = 1,
-		   .lag = 1, .residue = 9}},
+	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)), RCV(20, 9, .prior = WAIT_PENDING, IS(LE_REPLY)),
+		   LATE(25, IS(1)), SND(B, 30, 22, IS(LE_REQUEST | LE_REUSED_RESIDUE))},
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 9,
+		   .owed = 1,
+		   .waits = 1,
+		   .lag = 1,
+		   .residue = 9}},
 
 	{.name = "a_cancellation_long_after_the_reply_leaves_nothing",
-	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
-		   RCV(20, 9, .prior = WAIT_PENDING, IS(LE_REPLY)),
+	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)), RCV(20, 9, .prior = WAIT_PENDING, IS(LE_REPLY)),
 		   LATE(21 + LEDGER_LATE_CANCEL_NS, IS(0)),
 		   SND(B, 40 + LEDGER_LATE_CANCEL_NS, 22, IS(LE_REQUEST))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 9, .owed = 1, .waits = 1,
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 9,
+		   .owed = 1,
+		   .waits = 1,
 		   .clean = 1}},
 
 	{.name = "an_adopted_connection_is_known_after_a_second_of_rest",
 	 .start_flags = LEDGER_ADOPTED,
 	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)), RCV(20, 9, IS(LE_REPLY)),
 		   SND(THREAD1, 21 + LEDGER_SYNC_IDLE_NS, 22, IS(LE_REQUEST))},
-	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 9, .owed = 1, .clean = 1,
+	 .final = {.requests = 2,
+		   .replies = 1,
+		   .tx_bytes = 44,
+		   .rx_bytes = 9,
+		   .owed = 1,
+		   .clean = 1,
 		   .flags = LEDGER_ADOPTED | LEDGER_SYNCED}},
 
 	{.name = "an_adopted_connection_that_was_never_at_rest_stays_unknown",
@@ -227,8 +321,13 @@ static const struct vector vectors[] = {
 		   SND(THREAD1, 30, 22, IS(LE_REQUEST)),
 		   RCV(20 + LEDGER_SYNC_IDLE_NS, 9, IS(LE_REPLY)),
 		   SND(THREAD1, 30 + LEDGER_SYNC_IDLE_NS, 22, IS(LE_REQUEST))},
-	 .final = {.requests = 3, .replies = 2, .tx_bytes = 66, .rx_bytes = 18, .owed = 1,
-		   .clean = 2, .flags = LEDGER_ADOPTED}},
+	 .final = {.requests = 3,
+		   .replies = 2,
+		   .tx_bytes = 66,
+		   .rx_bytes = 18,
+		   .owed = 1,
+		   .clean = 2,
+		   .flags = LEDGER_ADOPTED}},
 };
 
 #define N_VECTORS (sizeof(vectors) / sizeof(vectors[0]))

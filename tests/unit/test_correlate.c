@@ -8,13 +8,10 @@
 static void a_reuse_after_a_probed_cancellation_is_certain_and_tells_its_story(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 0x7f3a);
+	struct conn x = abandoned(w, 0x7f3a);
 	struct cancel_info ci = cancelled_by(START + 30100, 1);
 	const struct finding *f = &w->said[0];
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
-	assert_int_equal(w->n, 0);
 	SEND(&x, START + 107300, task(8), 31, .prior = WAIT_RISEN, .cancel = &ci);
 	assert_only(w, VERDICT_REUSED, CONF_CERTAIN);
 	assert_int_equal(f->reuse, REUSE_OUTSTANDING);
@@ -48,11 +45,9 @@ static void a_reuse_after_a_probed_cancellation_is_certain_and_tells_its_story(v
 static void a_cancellation_read_from_memory_is_certain_but_has_no_time_of_its_own(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 	const struct finding *f = &w->said[0];
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + 100, task(8), 22, .prior = WAIT_CANCELLED);
 	assert_only(w, VERDICT_REUSED, CONF_CERTAIN);
 	assert_int_equal(f->evidence, EVIDENCE_MEMORY);
@@ -67,11 +62,9 @@ static void a_cancellation_read_from_memory_is_certain_but_has_no_time_of_its_ow
 static void a_cancellation_by_no_task_names_the_thread(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 	struct cancel_info ci = {.ts = START + 1, .by_tid = 77};
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + 2, task(8), 22, .prior = WAIT_RISEN, .cancel = &ci);
 	assert_only(w, VERDICT_REUSED, CONF_CERTAIN);
 	assert_string_equal(w->said[0].cancel_by, "");
@@ -110,10 +103,8 @@ static void an_owner_that_merely_left_makes_a_reuse_likely_not_certain(void **st
 static void an_owner_that_still_waits_or_cannot_be_read_is_never_reported(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1), y = connection(w, 2);
+	struct conn x = abandoned(w, 1), y = connection(w, 2);
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + 100, task(8), 22, .prior = WAIT_PENDING);
 	settle(&y);
 	SEND(&y, START, task(7), 22);
@@ -168,11 +159,8 @@ static void a_probed_cancellation_of_an_earlier_exchange_is_no_evidence(void **s
 static void a_reuse_by_owners_not_seen_reading_is_held_for_two_grace_periods(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned_shared(w, 1);
 
-	x.self_read = false;
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + MS, task(8), 22, .prior = WAIT_RISEN);
 	correlate_tick(w->c, START + MS + 2 * GRACE - 1);
 	assert_int_equal(w->n, 0);
@@ -187,11 +175,8 @@ static void a_reuse_by_owners_not_seen_reading_is_held_for_two_grace_periods(voi
 static void a_held_reuse_is_said_as_suspect_at_the_close(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned_shared(w, 1);
 
-	x.self_read = false;
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + MS, task(8), 22, .prior = WAIT_RISEN);
 	RECV(&x, START + 2 * MS, 9, .prior = WAIT_PENDING);
 	CLOSE(&x, START + 3 * MS);
@@ -203,11 +188,8 @@ static void a_held_reuse_is_said_as_suspect_at_the_close(void **state)
 static void a_held_reuse_is_likely_once_the_next_owner_ended_before_its_own_reply(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned_shared(w, 1);
 
-	x.self_read = false;
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	RECV(&x, START + MS, 9, .prior = WAIT_CANCELLED);
 	SEND(&x, START + 2 * MS, task(8), 22);
 	assert_int_equal(w->n, 0);
@@ -224,11 +206,8 @@ static void a_held_reuse_is_likely_once_the_next_owner_ended_before_its_own_repl
 static void a_held_reuse_is_likely_once_the_next_owner_ended_and_a_third_one_sends(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned_shared(w, 1);
 
-	x.self_read = false;
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + MS, task(8), 22, .prior = WAIT_CANCELLED);
 	SEND(&x, START + 2 * MS, task(9), 22, .prior = WAIT_FINISHED);
 	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
@@ -239,11 +218,8 @@ static void a_held_reuse_is_likely_once_the_next_owner_ended_and_a_third_one_sen
 static void a_next_owner_that_waits_for_its_reply_raises_nothing(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned_shared(w, 1);
 
-	x.self_read = false;
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + MS, task(8), 22, .prior = WAIT_CANCELLED);
 	RECV(&x, START + 2 * MS, 18, .prior = WAIT_PENDING);
 	exchange(&x, START + 10 * MS, 9);
@@ -273,11 +249,8 @@ static void writer_tasks_that_end_at_once_are_never_more_than_suspect(void **sta
 static void a_held_reuse_does_not_hide_the_next_abandonment(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned_shared(w, 1);
 
-	x.self_read = false;
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + MS, task(8), 22, .prior = WAIT_CANCELLED);
 	RECV(&x, START + 2 * MS, 9, .prior = WAIT_PENDING);
 	SEND(&x, START + 3 * MS, task(9), 22);
@@ -294,11 +267,9 @@ static void a_held_reuse_does_not_hide_the_next_abandonment(void **state)
 static void a_reply_read_with_nobody_waiting_and_a_reuse_is_likely_residue(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 	const struct finding *f = &w->said[0];
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	RECV(&x, START + MS, 9, .prior = WAIT_CANCELLED);
 	RECV(&x, START + 2 * MS, 4, .prior = WAIT_CANCELLED);
 	SEND(&x, START + 3 * MS, task(8), 22);
@@ -320,11 +291,9 @@ static void a_reply_read_with_nobody_waiting_and_a_reuse_is_likely_residue(void 
 static void a_cancellation_between_the_read_and_the_wake_up_is_residue(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 	struct cancel_info ci = cancelled_by(START + MS + 10, 1);
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	RECV(&x, START + MS, 9, .prior = WAIT_PENDING);
 	SEND(&x, START + 2 * MS, task(8), 22, .cancel = &ci);
 	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
@@ -337,11 +306,9 @@ static void a_cancellation_between_the_read_and_the_wake_up_is_residue(void **st
 static void an_abandoned_reply_that_lies_unread_at_the_next_send_is_certain(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 	const struct finding *f = &w->said[0];
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + 100, task(8), 22, .prior = WAIT_CANCELLED, .unread = 9);
 	assert_only(w, VERDICT_REUSED, CONF_CERTAIN);
 	assert_int_equal(f->reuse, REUSE_UNREAD);
@@ -389,10 +356,8 @@ static void unread_bytes_on_a_young_connection_are_suspect(void **state)
 static void unread_bytes_that_a_pipeline_explains_say_nothing_about_a_cancellation(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + 10, task(7), 22, .prior = WAIT_PENDING, .unread = 9);
 	assert_only(w, VERDICT_REUSED, CONF_SUSPECT);
 	assert_int_equal(w->said[0].cancel, CANCEL_UNSEEN);
@@ -402,11 +367,9 @@ static void unread_bytes_that_a_pipeline_explains_say_nothing_about_a_cancellati
 static void a_connection_that_runs_behind_is_one_fault_not_one_at_every_send(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 	unsigned int i;
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + MS, task(8), 22, .prior = WAIT_CANCELLED);
 	/* From now on every owner reads the reply of the one before. */
 	for (i = 0; i < 50; i++) {
@@ -424,11 +387,9 @@ static void a_connection_that_runs_behind_is_one_fault_not_one_at_every_send(voi
 static void a_residue_reuse_of_a_connection_that_runs_behind_is_called_residue(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 	const struct finding *f = &w->said[1];
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + MS, task(8), 22, .prior = WAIT_CANCELLED);
 	RECV(&x, START + 2 * MS, 9, .prior = WAIT_CANCELLED, .unread = 9);
 	SEND(&x, START + 3 * MS, task(9), 22, .unread = 9);
@@ -443,12 +404,10 @@ static void a_residue_reuse_of_a_connection_that_runs_behind_is_called_residue(v
 static void an_old_reply_read_on_purpose_is_drained_and_nothing_else(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 	struct cancel_info ci = cancelled_by(START + 10, 1);
 	const struct finding *f = &w->said[0];
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	RECV(&x, START + MS, 9, .prior = WAIT_RISEN, .task_reads = true, .cancel = &ci);
 	assert_only(w, VERDICT_DRAINED, CONF_NONE);
 	assert_int_equal(f->cancel, CANCEL_ASYNCIO);
@@ -464,10 +423,8 @@ static void an_old_reply_read_on_purpose_is_drained_and_nothing_else(void **stat
 static void a_cancelled_owner_that_sends_again_is_suspect_and_swallowed(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	SEND(&x, START + MS, task(7), 15, .prior = WAIT_RISEN);
 	assert_only(w, VERDICT_REUSED, CONF_SUSPECT);
 	assert_true(w->said[0].swallowed);
@@ -477,11 +434,9 @@ static void a_cancelled_owner_that_sends_again_is_suspect_and_swallowed(void **s
 static void closing_an_abandoned_connection_within_the_grace_period_is_only_closed(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1), y = connection(w, 2);
+	struct conn x = abandoned(w, 1), y = connection(w, 2);
 	const struct finding *f = &w->said[0];
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	CLOSE(&x, START + MS, .prior = WAIT_RISEN);
 	assert_only(w, VERDICT_CLOSED, CONF_NONE);
 	assert_int_equal(f->n_timeline, 3);
@@ -502,10 +457,8 @@ static void closing_an_abandoned_connection_within_the_grace_period_is_only_clos
 static void closing_a_connection_that_nobody_abandoned_is_not_worth_a_word(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1), y = connection(w, 2);
+	struct conn x = abandoned(w, 1), y = connection(w, 2);
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	CLOSE(&x, START + MS, .prior = WAIT_PENDING);
 	/* Told, because the connection had a finding before. */
 	settle(&y);
@@ -521,10 +474,8 @@ static void closing_a_connection_that_nobody_abandoned_is_not_worth_a_word(void 
 static void sockets_that_an_exiting_process_leaves_behind_are_not_called_closed(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	RECV(&x, START + MS, 9, .prior = WAIT_CANCELLED);
 	CLOSE(&x, START + 2 * MS, .exiting = true);
 	correlate_tick(w->c, START + SEC);
@@ -534,10 +485,8 @@ static void sockets_that_an_exiting_process_leaves_behind_are_not_called_closed(
 static void a_reset_told_from_another_process_is_its_owners(void **state)
 {
 	struct world *w = *state;
-	struct conn x = connection(w, 1);
+	struct conn x = abandoned(w, 1);
 
-	settle(&x);
-	SEND(&x, START, task(7), 22);
 	RECV(&x, START + MS, 9, .prior = WAIT_CANCELLED);
 	CLOSE(&x, START + 2 * MS, .elsewhere = true);
 	assert_only(w, VERDICT_CLOSED, CONF_NONE);
@@ -563,9 +512,11 @@ static void a_connection_that_proves_multiplexed_is_reported_no_more(void **stat
 	correlate_tick(w->c, START + SEC);
 	CLOSE(&x, START + 2 * SEC);
 	/* What was held before the proof came may be said, but not as more than a suspicion. */
-	assert_true(w->n <= 1);
 	for (i = 0; i < w->n; i++)
-		assert_said(w, i, VERDICT_REUSED, CONF_SUSPECT);
+		if (w->said[i].verdict != VERDICT_CLOSED) {
+			assert_int_equal(i, 0);
+			assert_said(w, i, VERDICT_REUSED, CONF_SUSPECT);
+		}
 }
 
 int main(void)

@@ -97,7 +97,8 @@ static void no_random_story_breaks_the_books(void **state)
 			if (s.op == VEC_SEND && s.who == UNKNOWN)
 				assert_int_equal(ev & (LE_REUSED | LE_SWALLOWED), 0);
 			/* Nothing is reused that nobody abandoned. */
-			if (s.op == VEC_SEND && (s.prior == WAIT_PENDING || s.prior == WAIT_UNKNOWN))
+			if (s.op == VEC_SEND &&
+			    (s.prior == WAIT_PENDING || s.prior == WAIT_UNKNOWN))
 				assert_int_equal(ev & LE_REUSED, 0);
 		}
 	}

@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs the tests: check.sh BUILD [style|unit|kernel|system|demo|fuzz ...], all of them by default.
+# Says each failure and each skip with its reason, and closes with one line of totals.
+set -u
+build=$1
+shift
+groups=${*:-style unit kernel fuzz demo system}
+# Without a second Python 3.11 on the PATH its half of the asyncio tests is skipped.
+max_skips=${MAX_SKIPS:-45}
+passed=0 failed=0 skipped=0
+
+pass() { passed=$((passed + 1)); }
+fail() { failed=$((failed + 1)); echo "FAILED $*"; }
+
+# A group of cmocka binaries.
+cmocka() {
+	local binary log n
+	for binary in "$@"; do
+		log=$(ASAN_OPTIONS=detect_leaks=1 timeout 600 "$binary" 2>&1)
+		local status=$?
+		n=$(grep -c '^\[       OK \]' <<<"$log")
+		passed=$((passed + n))
+		n=$(grep -c '^\[  SKIPPED \] [a-z]' <<<"$log")
+		skipped=$((skipped + n))
+		n=$(grep -c '^\[  FAILED  \] [a-z]' <<<"$log")
+		# cmocka lists a failed test twice; a crash lists none.
+		n=$((n > 1 ? n / 2 : n))
+		[ "$status" != 0 ] && [ "$n" = 0 ] && n=1
+		failed=$((failed + n))
+		echo "$(basename "$(dirname "$binary")")/$(basename "$binary"): status $status"
+		[ "$status" = 0 ] || echo "$log"
+		grep -iE 'skip' <<<"$log" | head -5
+	done
+}
+
+style() {
+	local f long out
+	out=$(clang-format --dry-run -Werror user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c \
+		2>&1 | head -20)
+	if [ -z "$out" ]; then pass; else fail "style: clang-format"; echo "$out"; fi
+	out=$(git ls-files 2>/dev/null | grep -E '\.(c|h|py|sh)$' | xargs -r grep -LE \
+		'SPDX-License-Identifier: GPL-2.0')
+	if [ -z "$out" ]; then pass; else fail "style: no licence line: $out"; fi
+	out=$(git ls-tree --name-only HEAD 2>/dev/null |
+		grep -vxE 'Makefile|bpf|user|tools|tests|README\.md|LICENSE.*|CHANGELOG\.md|\..*')
+	if [ -z "$out" ]; then pass; else fail "style: at the top of the tree: $out"; fi
+	for f in tools/*.sh; do bash -n "$f" || fail "style: $f"; done
+}
+
+# The fuzzers, briefly, with fixed seeds: that they still build and that nothing easy is broken.
+fuzz() {
+	local log
+	if ! command -v clang >/dev/null; then
+		echo "SKIP fuzz: no clang"
+		skipped=$((skipped + 1))
+		return
+	fi
+	if log=$(FUZZ_SECONDS=${FUZZ_SECONDS:-15} tools/fuzz.sh "$build" 2>&1); then
+		passed=$((passed + $(grep -c '^ok' <<<"$log")))
+		echo "$log" | grep '^ok'
+	else
+		fail "fuzz"
+		echo "$log" | tail -40
+	fi
+}
+
+demo() {
+	local log
+	if log=$(tools/demo.sh "$build/mispair" 2>&1); then
+		pass
+	else
+		fail "demo"
+		echo "$log"
+	fi
+}
+
+# The runner's own closing line is "N passed, N failed, N skipped".
+system() {
+	local line log status
+	log=$(mktemp)
+	/usr/bin/python3 tests/system/run.py --mispair "$build/mispair" \
+		--binaries "$build/tests" --max-skips "$max_skips" 2>&1 | tee "$log"
+	status=${PIPESTATUS[0]}
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -1)
+	rm -f "$log"
+	if [ -z "$line" ]; then fail "system tests: no closing line"; return; fi
+	set -- $line
+	passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
+	[ "$status" = 0 ] || [ "$3" != 0 ] || fail "system tests: too many skips"
+}
+
+for group in $groups; do
+	echo "== $group"
+	case $group in
+	style) style ;;
+	unit) cmocka "$build"/tests/unit/* ;;
+	kernel) cmocka "$build"/tests/kernel/* ;;
+	fuzz) fuzz ;;
+	demo) demo ;;
+	system) system ;;
+	*) fail "no such group: $group" ;;
+	esac
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Installs what is missing on Debian 12: for `make demo` with the word "demo", else for all tests.
+set -eu
+
+build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev uthash-dev"
+demo="redis-server python3 python3-redis"
+test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux"
+
+want="$build $demo"
+[ "${1:-}" = demo ] || want="$want $test"
+
+missing=
+for package in $want; do
+	dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+		missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "install-deps: not root, and these packages are missing:$missing" >&2
+	exit 1
+fi
+
+# A server that is installed for a test need not be started on this host: the tests start their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+	trap 'rm -f "$policy"' EXIT INT TERM
+fi
+
+echo "install-deps: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
