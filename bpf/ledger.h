@@ -132,7 +132,7 @@ struct ledger {
 	__u16 pad;
 	__u32 steps;	 /* events emitted about this socket */
 	__u32 plain_gen; /* generation of process knowledge in which its owner was a thread */
-	__u32 pad2;
+	__u32 unread_sends; /* sends over bytes of the reply before: for some clients a habit */
 };
 
 /* One send, receive or close, as a shim saw it. */
@@ -263,8 +263,10 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 	}
 	/* Bytes that came after a receive had emptied the queue were not owed: a push, a goodbye.
 	 */
-	if (in->unread && l->requests && l->emptied_at != l->tx_seq)
+	if (in->unread && l->requests && l->emptied_at != l->tx_seq) {
 		ev |= LE_UNREAD;
+		l->unread_sends++;
+	}
 	if (ev & LE_CONTINUED)
 		l->continued++;
 	return ev;

@@ -44,6 +44,8 @@ static void unread_without_cancel(const struct ledger *l, const struct ledger_in
 		v->reason = "bytes were queued at the send, some may have come after it";
 	} else if (in->what & LE_CONTINUED) {
 		v->reason = "unread bytes at the send; it may be a pipeline, nobody tried to read";
+	} else if (l->unread_sends > 1) {
+		v->reason = "unread bytes at the send, as before: this client may leave some by habit";
 	} else if (!ledger_exclusive(l) || l->continued) {
 		v->reason =
 			"unread bytes at the send, on a connection too young to know its habits";
