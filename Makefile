@@ -52,8 +52,8 @@ $(BUILD)/mispair: $(OBJS)
 USER       = $(patsubst %,user/%.c,$(1))
 UNIT_ledger            :=
 UNIT_pytask            :=
-UNIT_correlate         := $(call USER,correlate verdict describe names)
-UNIT_correlate_idle    := $(call USER,correlate verdict describe names)
+UNIT_correlate         := $(call USER,correlate story verdict describe names)
+UNIT_correlate_idle    := $(call USER,correlate story verdict describe names)
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_queue             := $(call USER,queue)

@@ -164,7 +164,9 @@ struct filters {
 
 _Static_assert(sizeof(struct ev_head) == 40, "ev_head");
 _Static_assert(sizeof(struct owner) == 64, "owner");
-_Static_assert(sizeof(struct ledger) % 8 == 0, "ledger");
+_Static_assert(sizeof(struct ledger) == 64 * 3 + 32, "ledger");
+_Static_assert(__builtin_offsetof(struct ledger, replies) == 64, "ledger.replies");
+_Static_assert(__builtin_offsetof(struct ledger, owner) == 128, "ledger.owner");
 _Static_assert(sizeof(struct ledger_in) == 32, "ledger_in");
 _Static_assert(sizeof(struct cancel_info) == 48, "cancel_info");
 _Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");

@@ -98,41 +98,50 @@ enum ledger_event {
 /* ... or by this many exchanges in strict alternation. */
 #define LEDGER_SYNC_CLEAN   4
 
+/*
+ * Four cache lines, in the order of use: a send by a thread that owned the request before touches
+ * the first, and reads two fields of the second and the third.
+ */
 struct ledger {
-	__u64 requests; /* send side */
-	__u64 replies;	/* receive side */
+	/* sends */
+	__u64 requests;
 	__u64 tx_bytes;
-	__u64 rx_bytes;
-	__u64 birth_ns;
-	__u64 req_ns;	   /* first send of the current request */
-	__u64 last_tx_ns;  /* last send */
-	__u64 prev_req_ns; /* the request before it */
-	__u64 reply_ns;	   /* first receive after the current request */
-	__u64 last_rx_ns;
-	__u64 abandoned_ns; /* when the abandonment was noticed */
-	struct owner owner; /* of the current request */
+	__u64 req_ns;	  /* first send of the current request */
+	__u64 last_tx_ns; /* last send */
 	__u32 req_bytes;
-	__u32 prev_req_bytes;
-	__u32 reply_bytes;
-	__u32 residue_bytes;
-	__u32 tx_seq;	  /* sends so far: owed while it differs from rx_seen */
-	__u32 rx_seen;	  /* tx_seq at the last receive */
-	__u32 emptied_at; /* tx_seq when a receive last left the queue empty */
-	__u32 clean;	  /* requests sent when the one before had been answered */
-	__u32 overlaps;	  /* sends while another owner still waited */
-	__u32 takeovers;
+	__u32 tx_seq;	 /* sends so far: owed while it differs from rx_seen */
+	__u32 clean;	 /* requests sent when the one before had been answered */
 	__u32 continued; /* sends that continued a request: pipelining or parts */
-	__u32 waits;	 /* first reply bytes that found their owner waiting */
-	__u32 leaves;	 /* ... that found the owner finished or gone */
-	__u32 lag;	 /* abandoned replies that the connection was reused over */
-	__u32 probe_seq; /* the process's count of probed cancellations at the reply */
+	__u32 plain_gen; /* generation of process knowledge in which its owner was a thread */
+	__u32 overlaps;	 /* sends while another owner still waited */
 	__u32 hot;	 /* further steps to report in full */
 	__u8 abandoned;	 /* enum wait_status of an abandoned exchange, 0 if none is open */
 	__u8 flags;	 /* enum ledger_flags */
 	__u16 pad;
-	__u32 steps;	 /* events emitted about this socket */
-	__u32 plain_gen; /* generation of process knowledge in which its owner was a thread */
+
+	/* receives */
+	__u64 replies;
+	__u64 rx_bytes;
+	__u64 reply_ns; /* first receive after the current request */
+	__u64 last_rx_ns;
+	__u32 reply_bytes;
+	__u32 residue_bytes;
+	__u32 rx_seen;	  /* tx_seq at the last receive */
+	__u32 emptied_at; /* tx_seq when a receive last left the queue empty */
+	__u32 waits;	  /* first reply bytes that found their owner waiting */
+	__u32 leaves;	  /* ... that found the owner finished or gone */
+	__u32 probe_seq;  /* the process's count of probed cancellations at the reply */
+	__u32 lag;	  /* abandoned replies that the connection was reused over */
+
+	struct owner owner; /* of the current request */
+
+	/* rare */
+	__u64 birth_ns;
+	__u64 abandoned_ns; /* when the abandonment was noticed */
+	__u32 takeovers;
 	__u32 unread_sends; /* sends over bytes of the reply before: for some clients a habit */
+	__u32 steps;	    /* events emitted about this socket */
+	__u32 pad2;
 };
 
 /* One send, receive or close, as a shim saw it. */
@@ -280,11 +289,11 @@ LEDGER_INLINE void ledger_commit(struct ledger *l, const struct ledger_in *in,
 		if (ev & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED))
 			l->lag++;
 		l->requests++;
-		l->prev_req_ns = l->req_ns;
-		l->prev_req_bytes = l->req_bytes;
 		l->req_ns = in->now;
 		l->req_bytes = in->bytes;
-		l->owner = *who;
+		/* The thread that owned the last request is the rule: nothing to copy. */
+		if (who->kind != OWNER_THREAD || !owner_same(&l->owner, who))
+			l->owner = *who;
 		l->abandoned = 0;
 	} else {
 		l->req_bytes += in->bytes;

@@ -7,7 +7,7 @@ build=$1
 seconds=${FUZZ_SECONDS:-60}
 declare -A sources=(
 	[pyfind]="user/pyfind.c user/elfview.c"
-	[correlate]="user/correlate.c user/verdict.c user/describe.c user/names.c"
+	[correlate]="user/correlate.c user/story.c user/verdict.c user/describe.c user/names.c"
 )
 for target in tests/fuzz/fuzz_*.c; do
 	name=$(basename "$target" .c)

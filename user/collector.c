@@ -264,6 +264,7 @@ static void check_losses(struct collector *c)
 	for (i = 0; i < KLOSS_MAX; i++)
 		total[i] = kernel[i];
 	total[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
+	total[LOSS_SKIPPED] = session_skipped(c->session);
 	total[LOSS_TRACK_FULL] = correlate_lost(c->correlator) + c->queue.dropped;
 	total[LOSS_BAD_RECORD] = session_bad_records(c->session);
 	for (i = 0; i < c->n_sinks; i++)

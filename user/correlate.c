@@ -14,16 +14,10 @@
 
 #include "correlate.h"
 #include "describe.h"
+#include "story.h"
 #include "verdict.h"
 
 #define NS_PER_MS 1000000ULL
-
-struct story_entry {
-	uint64_t ts;
-	enum timeline_what what;
-	uint64_t bytes;
-	char owner[OWNER_TEXT], by[OWNER_TEXT];
-};
 
 struct track {
 	uint64_t cookie;
@@ -45,8 +39,7 @@ struct track {
 	uint64_t held_due_ns;
 	struct finding pending;
 	uint64_t round;
-	size_t n_story;
-	struct story_entry story[TIMELINE_MAX];
+	struct story story;
 	UT_hash_handle hh;
 };
 
@@ -152,55 +145,11 @@ static struct track *track_get(struct correlator *c, uint64_t cookie, const stru
 
 /* ---- the story that proves a finding ---- */
 
-/* Inserts by time; the oldest entries give way, but for the first, the request itself. */
-static struct story_entry *tell(struct track *t, uint64_t ts, enum timeline_what what,
-				uint64_t bytes, const struct owner *o)
-{
-	struct story_entry *e;
-	size_t i;
-
-	if (t->n_story == TIMELINE_MAX) {
-		memmove(&t->story[1], &t->story[2], (TIMELINE_MAX - 2) * sizeof(*e));
-		t->n_story--;
-	}
-	for (i = t->n_story; i > 0 && t->story[i - 1].ts > ts; i--)
-		t->story[i] = t->story[i - 1];
-	t->n_story++;
-	e = &t->story[i];
-	memset(e, 0, sizeof(*e));
-	e->ts = ts;
-	e->what = what;
-	e->bytes = bytes;
-	if (o)
-		describe_owner(o, e->owner, sizeof(e->owner));
-	return e;
-}
-
-static bool told(const struct track *t, uint64_t ts, enum timeline_what what)
-{
-	size_t i;
-
-	for (i = 0; i < t->n_story; i++)
-		if (t->story[i].ts == ts && t->story[i].what == what)
-			return true;
-	return false;
-}
-
-static bool told_any(const struct track *t, enum timeline_what what, uint64_t since)
-{
-	size_t i;
-
-	for (i = 0; i < t->n_story; i++)
-		if (t->story[i].what == what && t->story[i].ts >= since)
-			return true;
-	return false;
-}
-
 /* The request that the ledger still shows, as the beginning of the story. */
 static void tell_request(struct track *t, const struct ledger *l)
 {
-	if (!told(t, l->req_ns, TL_REQUEST))
-		tell(t, l->req_ns, TL_REQUEST, l->req_bytes, &l->owner);
+	if (!story_has(&t->story, l->req_ns, TL_REQUEST))
+		story_add(&t->story, l->req_ns, TL_REQUEST, l->req_bytes, &l->owner);
 }
 
 static void tell_cancel(struct track *t, const struct cancel_info *ci, const struct owner *victim,
@@ -209,17 +158,17 @@ static void tell_cancel(struct track *t, const struct cancel_info *ci, const str
 	struct story_entry *e;
 
 	if (ci->ts) {
-		if (told(t, ci->ts, TL_CANCEL))
+		if (story_has(&t->story, ci->ts, TL_CANCEL))
 			return;
-		e = tell(t, ci->ts, TL_CANCEL, 0, victim);
+		e = story_add(&t->story, ci->ts, TL_CANCEL, 0, victim);
 		if (ci->by_task)
 			describe_task(ci->by_task, (const uint64_t *)ci->by_name, e->by,
 				      sizeof(e->by));
 		else
 			snprintf(e->by, sizeof(e->by), "thread %u, no task", ci->by_tid);
-	} else if (!told_any(t, TL_CANCEL_SEEN, t->l.req_ns) &&
-		   !told_any(t, TL_CANCEL, t->l.req_ns)) {
-		tell(t, now, TL_CANCEL_SEEN, 0, victim);
+	} else if (!story_has_since(&t->story, TL_CANCEL_SEEN, t->l.req_ns) &&
+		   !story_has_since(&t->story, TL_CANCEL, t->l.req_ns)) {
+		story_add(&t->story, now, TL_CANCEL_SEEN, 0, victim);
 	}
 }
 
@@ -258,25 +207,9 @@ static void finding_begin(struct track *t, struct finding *f, enum verdict v, ui
 	describe_owner(&t->victim, f->owner_prev, sizeof(f->owner_prev));
 }
 
-static void finding_story(const struct track *t, struct finding *f)
-{
-	size_t i;
-
-	f->n_timeline = t->n_story;
-	for (i = 0; i < t->n_story; i++) {
-		struct timeline_entry *to = &f->timeline[i];
-
-		to->at_ns = t->story[i].ts - t->story[0].ts;
-		to->what = t->story[i].what;
-		to->bytes = t->story[i].bytes;
-		memcpy(to->owner, t->story[i].owner, sizeof(to->owner));
-		memcpy(to->by, t->story[i].by, sizeof(to->by));
-	}
-}
-
 static void say(struct correlator *c, struct track *t, struct finding *f)
 {
-	finding_story(t, f);
+	story_to_timeline(&t->story, f);
 	c->totals[f->verdict][f->confidence]++;
 	if (f->verdict > t->said)
 		t->said = f->verdict;
@@ -381,12 +314,13 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 		tell_request(t, &e->l);
 		if (t->status && (what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED)))
 			tell_cancel(t, &t->cancel, &t->victim, e->head.ts);
-		if ((what & LE_REUSED_RESIDUE) && !told_any(t, TL_RESIDUE, e->l.req_ns))
-			tell(t, e->l.reply_ns, TL_RESIDUE, e->l.residue_bytes, NULL);
+		if ((what & LE_REUSED_RESIDUE) &&
+		    !story_has_since(&t->story, TL_RESIDUE, e->l.req_ns))
+			story_add(&t->story, e->l.reply_ns, TL_RESIDUE, e->l.residue_bytes, NULL);
 		if (what & LE_UNREAD)
-			tell(t, e->head.ts, TL_UNREAD, e->in.unread, NULL);
+			story_add(&t->story, e->head.ts, TL_UNREAD, e->in.unread, NULL);
 	}
-	tell(t, e->head.ts, TL_REQUEST, e->in.bytes, &e->who);
+	story_add(&t->story, e->head.ts, TL_REQUEST, e->in.bytes, &e->who);
 	if (!(what & reuse)) {
 		if (what & LE_REQUEST) /* it is in use again */
 			abandonment_ends(t);
@@ -434,21 +368,21 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 	if (what & LE_RESIDUE) {
 		tell_request(t, &e->l);
 		tell_cancel(t, &t->cancel, &e->l.owner, e->head.ts);
-		tell(t, e->head.ts, TL_RESIDUE, e->in.bytes, NULL);
+		story_add(&t->story, e->head.ts, TL_RESIDUE, e->in.bytes, NULL);
 		abandonment_opens(c, t, e->l.abandoned, &e->l.owner, e->head.ts, true);
 	} else if (what & LE_DRAINED) {
 		t->victim = e->l.owner;
 		t->status = e->in.prior;
 		tell_request(t, &e->l);
 		tell_cancel(t, &t->cancel, &e->l.owner, e->head.ts);
-		tell(t, e->head.ts, TL_REPLY, e->in.bytes, NULL);
+		story_add(&t->story, e->head.ts, TL_REPLY, e->in.bytes, NULL);
 		if (!gap(c, t, e->head.ts)) {
 			finding_begin(t, &f, VERDICT_DRAINED, e->head.ts);
 			say(c, t, &f);
 		}
 		abandonment_ends(t);
 	} else {
-		tell(t, e->head.ts, TL_REPLY, e->in.bytes, &e->l.owner);
+		story_add(&t->story, e->head.ts, TL_REPLY, e->in.bytes, &e->l.owner);
 	}
 }
 
@@ -464,7 +398,7 @@ static void on_close(struct correlator *c, struct track *t, const struct ev_step
 		}
 		tell_request(t, &e->l);
 		tell_cancel(t, &t->cancel, &t->victim, e->head.ts);
-		tell(t, e->head.ts, TL_CLOSE, 0, NULL);
+		story_add(&t->story, e->head.ts, TL_CLOSE, 0, NULL);
 		if (!gap(c, t, e->head.ts)) {
 			finding_begin(t, &f, VERDICT_CLOSED, e->head.ts);
 			say(c, t, &f);
@@ -527,7 +461,7 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
 	tell_request(t, l);
 	tell_cancel(t, &t->cancel, &l->owner, now);
 	if (row->unread && !t->arrived)
-		tell(t, now, TL_UNREAD, row->unread, NULL);
+		story_add(&t->story, now, TL_UNREAD, row->unread, NULL);
 	abandonment_opens(c, t, status, &l->owner, now, row->unread || l->abandoned);
 	if (t->said == VERDICT_ABANDONED && t->arrived && !t->due_ns)
 		t->due_ns = now;
@@ -660,7 +594,7 @@ void correlate_round(struct correlator *c, uint64_t now)
 			continue;
 		release(c, t, CONF_NONE, "");
 		if (t->open_ns && !gap(c, t, now)) {
-			tell(t, now, TL_CLOSE, 0, NULL);
+			story_add(&t->story, now, TL_CLOSE, 0, NULL);
 			finding_begin(t, &f, VERDICT_CLOSED, now);
 			say(c, t, &f);
 		}

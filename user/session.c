@@ -254,6 +254,23 @@ uint64_t session_bad_records(const struct session *s)
 	return s->bad_records;
 }
 
+uint64_t session_skipped(const struct session *s)
+{
+	struct bpf_program *prog;
+	uint64_t n = 0;
+
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		struct bpf_prog_info info = {0};
+		__u32 len = sizeof(info);
+
+		if (bpf_program__fd(prog) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			n += info.recursion_misses;
+	}
+	return n;
+}
+
 /* Runs an iterator to its end; its output is thrown away. */
 static int run_iterator(struct bpf_program *prog)
 {

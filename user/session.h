@@ -54,6 +54,8 @@ int session_follow(struct session *s, uint32_t tgid);
 /* Sums over CPUs. */
 int session_losses(struct session *s, uint64_t out[KLOSS_MAX]);
 int session_counters(struct session *s, uint64_t out[CNT_MAX]);
+/* Times that the kernel did not run one of our programs because it was running on that CPU. */
+uint64_t session_skipped(const struct session *s);
 /* Records of an unexpected size since the start. */
 uint64_t session_bad_records(const struct session *s);
 

@@ -45,7 +45,8 @@ static void unread_without_cancel(const struct ledger *l, const struct ledger_in
 	} else if (in->what & LE_CONTINUED) {
 		v->reason = "unread bytes at the send; it may be a pipeline, nobody tried to read";
 	} else if (l->unread_sends > 1) {
-		v->reason = "unread bytes at the send, as before: this client may leave some by habit";
+		v->reason =
+			"unread bytes at the send, as before: this client may leave some by habit";
 	} else if (!ledger_exclusive(l) || l->continued) {
 		v->reason =
 			"unread bytes at the send, on a connection too young to know its habits";

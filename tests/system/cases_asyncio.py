@@ -49,11 +49,7 @@ SILENT = {
     "shared_aioredis": ("aioredis_shared.py", ("--cancelled", 200)),
     "loops_in_several_threads": ("threads_loops.py", ()),
     "swallowed_with_stock_redis": ("swallow.py", ("--stock",)),
-}
-
-# The hardest of them: not even a second owner's request in flight tells it from the bug. Run
-# with --hard; what mispair can say of these is a question of its own.
-HARD = {
+    # The hardest: not even a second owner's request in flight tells it from the bug.
     "shared_aioredis_one_task_at_a_time_early":
         ("aioredis_shared.py", ("--sequential", "--order", "early")),
     "shared_aioredis_one_task_at_a_time_late":
@@ -179,7 +175,7 @@ def a_finding_names_both_tasks_and_proves_itself(context):
     return ", ".join(what)
 
 
-def tests(hard):
+def tests():
     def case(function, *args):
         return functools.partial(function_with_context, function, args)
 
@@ -190,7 +186,7 @@ def tests(hard):
         for name, race in RACES.items():
             yield (f"a_race_is_judged_as_it_ends_{name}_{python_name}",
                    case(races_are_judged_as_they_end, race, python))
-        for name, silent in (SILENT | (HARD if hard else {})).items():
+        for name, silent in SILENT.items():
             yield (f"a_correct_client_is_not_accused_{name}_{python_name}",
                    case(correct_clients_are_not_accused, silent, python))
         for pool in ("plain", "blocking"):

@@ -193,7 +193,7 @@ def processes_that_exit_while_they_are_read_disturb_nothing(context):
     return "300 processes"
 
 
-def tests(_hard):
+def tests():
     for name, args in USAGE.items():
         yield f"{name}_is_a_usage_error", functools.partial(usage_is_status_2, args=args)
     for name, args in (("run", ["run", "--", "touch", "MARKER"]), ("trace", ["trace"])):

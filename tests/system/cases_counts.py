@@ -115,7 +115,7 @@ def unread_bytes_on_a_connection_of_known_habits_are_likely(context):
     return "likely"
 
 
-def tests(_hard):
+def tests():
     yield ("two_hundred_thousand_exchanges_are_counted_exactly",
            two_hundred_thousand_exchanges_are_counted_exactly)
     for name, options in MODES.items():

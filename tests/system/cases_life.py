@@ -182,7 +182,7 @@ def probe_describes_a_python_process(context):
     return f"CPython {version}"
 
 
-def tests(_hard):
+def tests():
     yield ("after_sigkill_nothing_is_left_in_the_kernel",
            after_sigkill_nothing_is_left_in_the_kernel)
     for number in (signal.SIGINT, signal.SIGTERM):

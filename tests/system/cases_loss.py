@@ -105,7 +105,7 @@ def a_small_ring_under_load_tells_the_truth(context):
     return f"{result.events.lost()} lost"
 
 
-def tests(_hard):
+def tests():
     for function in (a_full_ring_accuses_nobody, a_socket_with_a_gap_is_unobserved,
                      what_comes_after_a_loss_is_judged_again,
                      a_small_ring_under_load_tells_the_truth):

@@ -20,9 +20,9 @@ import harness
 FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_life", "cases_bad_input")
 
 
-def tests(hard):
+def tests():
     for name in FILES:
-        yield from importlib.import_module(name).tests(hard)
+        yield from importlib.import_module(name).tests()
 
 
 def run_one(function, mispair, binaries):
@@ -44,8 +44,6 @@ def run_one(function, mispair, binaries):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", metavar="TEXT", help="tests with this in their name")
-    parser.add_argument("--hard", action="store_true",
-                        help="also the lookalikes that nobody has told apart yet")
     parser.add_argument("--list", action="store_true", help="print the names and exit")
     parser.add_argument("--mispair", type=pathlib.Path,
                         default=harness.TREE / "build" / "mispair")
@@ -58,7 +56,7 @@ def arguments():
 
 def main():
     args = arguments()
-    chosen = [(name, function) for name, function in tests(args.hard)
+    chosen = [(name, function) for name, function in tests()
               if args.only is None or args.only in name]
     if args.list:
         print("\n".join(name for name, _ in chosen))
