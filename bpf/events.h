@@ -109,7 +109,8 @@ enum rt_state {
 	RT_NONE,      /* no runtime that we know: owners are threads */
 	RT_WAITING,   /* runtime found, not initialised yet: owners unknown */
 	RT_READY,     /* owners are tasks */
-	RT_BLIND,     /* runtime found, but not readable: owners unknown, cancellations probed */
+	RT_BLIND,     /* runtime found, but neither readable nor to be probed: owners unknown */
+	RT_PROBED,    /* layout not known: owners are tasks, told by probes on every step */
 };
 
 /* Per process; key: tgid. Written by the collector, but for dict, probe_seq and the counts. */
@@ -133,6 +134,13 @@ struct cancel_key {
 	__u64 task;
 	__u64 name[2];
 	__u32 tgid;
+	__u32 pad;
+};
+
+/* How often a task at an address was seen to end, and when last. Key: struct loop_key. */
+struct ended {
+	__u64 ts;
+	__u32 times;
 	__u32 pad;
 };
 

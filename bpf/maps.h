@@ -69,6 +69,29 @@ struct {
 	__type(value, struct loop_val);
 } loops SEC(".maps");
 
+/*
+ * Where a Task's layout is not known, probes on every step tell who runs; key: thread, value: task.
+ * Written at a step's start, deleted at its end. Full: KLOSS_MAP_FULL, the owner is unknown.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u64);
+} stepping SEC(".maps");
+
+/*
+ * ... and ends of tasks tell one task from the next at the same address; key: process and task.
+ * LRU: losing an old one can make two tasks look like one, which accuses nobody.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct loop_key);
+	__type(value, struct ended);
+} ended SEC(".maps");
+
 /* Ports that somebody listens on, only while sockets are adopted at the start. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

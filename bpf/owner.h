@@ -285,6 +285,33 @@ static __always_inline int looks_like_a_task(struct proc_rt *rt, struct pytask_l
 	return (k->name[0] & 0xff) >= 0x20;
 }
 
+/* How often a task at this address has ended: where that is all we know, it is its name. */
+static __always_inline struct ended *ends_of(__u64 task, __u32 tgid)
+{
+	struct loop_key key = {.loop = task, .tgid = tgid};
+
+	return bpf_map_lookup_elem(&ended, &key);
+}
+
+/* RT_PROBED: who runs on this thread, as the probes on steps say. */
+static __always_inline void owner_stepping(struct owner *o, struct proc_rt *rt)
+{
+	__u64 *task = bpf_map_lookup_elem(&stepping, &o->tid);
+	struct ended *e;
+
+	if (!rt->validated) { /* no step seen yet: the probes are on their way */
+		__sync_fetch_and_add(&rt->late, 1);
+		return;
+	}
+	o->kind = task ? OWNER_TASK : OWNER_THREAD;
+	if (!task)
+		return;
+	o->task = *task;
+	o->verified = 1;
+	e = ends_of(*task, o->tgid);
+	o->name[0] = e ? e->times : 0;
+}
+
 /* Fills O, which is zero, with who runs now. */
 static __always_inline void owner_now(struct owner *o, struct proc_rt *rt, __u32 tgid, __u32 tid)
 {
@@ -307,6 +334,8 @@ static __always_inline void owner_now(struct owner *o, struct proc_rt *rt, __u32
 		o->kind = OWNER_THREAD;
 		return;
 	}
+	if (rt->state == RT_PROBED)
+		owner_stepping(o, rt);
 	if (rt->state != RT_READY)
 		return;
 	r = running_task(rt, tgid, &task, &loop, &o->verified);
@@ -362,9 +391,15 @@ static __always_inline __u8 wait_now(struct ledger *l, struct proc_rt *rt, __u32
 	struct pytask_look k;
 	__u8 status = WAIT_UNKNOWN;
 
-	if (l->owner.kind != OWNER_TASK || l->owner.tgid != tgid || !rt || rt->state != RT_READY)
+	if (l->owner.kind != OWNER_TASK || l->owner.tgid != tgid || !rt)
 		return WAIT_UNKNOWN;
-	if (!look_at(rt, l->owner.task, &k)) {
+	if (rt->state == RT_PROBED) {
+		struct ended *e = ends_of(l->owner.task, tgid);
+
+		status = e && e->times != l->owner.name[0] ? WAIT_FINISHED : WAIT_PENDING;
+	} else if (rt->state != RT_READY) {
+		return WAIT_UNKNOWN;
+	} else if (!look_at(rt, l->owner.task, &k)) {
 		status = pytask_judge(&l->owner, &k, rt->task_type, rt->layout.has_cancels);
 		if (status == WAIT_PENDING)
 			l->owner.waiter = k.tail.waiter;

@@ -11,12 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <uthash.h>
 
 #include "asyncio.h"
-#include "pyfind.h"
+#include "pyimage.h"
 #include "pylayout.h"
 #include "pyloop.h"
 #include "procinfo.h"
@@ -29,27 +27,12 @@
 #define BUDGET_FOUND 262144 /* ... after a finding */
 #define LOOPS_MAX    64
 
-/* A file that was analysed. Kept for the whole run: hosts have few interpreters. */
-struct image_key {
-	uint64_t dev, ino, size, mtime_ns;
-};
-
-struct image {
-	struct image_key key;
-	struct pyfind_result found;
-	int error;
-	char why[96];
-	struct session_probe *probe; /* by_file */
-	bool too_hot;		     /* by_file: it was probed, and cost too much */
-	UT_hash_handle hh;
-};
-
 struct runtime {
 	uint32_t tgid;
 	enum rt_state state;
 	int retries, looks;
 	uint32_t version;
-	struct image *module;
+	struct pyimage *module;
 	struct mapping at; /* a mapping of the module */
 	uint64_t bias;
 	uint64_t dict_type; /* address of PyDict_Type, 0 if unknown */
@@ -68,7 +51,7 @@ struct runtimes {
 	runtime_fn fn;
 	void *ctx;
 	struct runtime *procs;
-	struct image *images;
+	struct pyimages *images;
 	int waiting;
 	uint64_t late;
 };
@@ -80,6 +63,11 @@ struct runtimes *runtimes_new(struct session *s, const struct runtimes_opts *o, 
 
 	if (!r)
 		return NULL;
+	r->images = pyimages_new();
+	if (!r->images) {
+		free(r);
+		return NULL;
+	}
 	r->s = s;
 	r->o = *o;
 	r->fn = fn;
@@ -107,94 +95,14 @@ static void forget(struct runtimes *r, struct runtime *p)
 void runtimes_free(struct runtimes *r)
 {
 	struct runtime *p, *ptmp;
-	struct image *i, *itmp;
 
 	if (!r)
 		return;
 	HASH_ITER (hh, r->procs, p, ptmp) {
 		forget(r, p);
 	}
-	HASH_ITER (hh, r->images, i, itmp) {
-		session_unprobe(i->probe);
-		HASH_DEL(r->images, i);
-		free(i);
-	}
+	pyimages_free(r->images);
 	free(r);
-}
-
-/* ---- files ---- */
-
-static struct image *image_of(struct runtimes *r, uint32_t pid, const struct mapping *m)
-{
-	struct image_key key = {0};
-	struct image *i = NULL;
-	struct stat st;
-	int fd = remote_open_mapping(pid, m);
-
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st))
-		goto out;
-	key.dev = st.st_dev;
-	key.ino = st.st_ino;
-	key.size = (uint64_t)st.st_size;
-	key.mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000ULL + (uint64_t)st.st_mtim.tv_nsec;
-	HASH_FIND(hh, r->images, &key, sizeof(key), i);
-	if (i || !(i = calloc(1, sizeof(*i))))
-		goto out;
-	i->key = key;
-	i->error = pyfind_analyse_fd(fd, &i->found, i->why, sizeof(i->why));
-	HASH_ADD(hh, r->images, key, sizeof(i->key), i);
-out:
-	close(fd);
-	return i;
-}
-
-/* Where the file was loaded: start of mapping M minus the address its segment asks for. */
-static bool bias_of(const struct image *i, const struct mapping *m, uint64_t *bias)
-{
-	uint32_t n;
-
-	for (n = 0; n < i->found.n_segments; n++) {
-		const struct pyfind_segment *s = &i->found.segments[n];
-
-		if ((s->offset & ~4095ULL) == m->offset) {
-			*bias = m->start - (s->vaddr & ~4095ULL);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* ---- mappings ---- */
-
-struct wanted_mappings {
-	struct mapping module;	    /* _asyncio.*.so */
-	struct mapping interpreter; /* libpython or python, the library wins */
-};
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static bool pick_mapping(void *ctx, const struct mapping *m)
-{
-	struct wanted_mappings *w = ctx;
-	const char *base = base_name(m->path);
-
-	if (!w->module.start && !strncmp(base, "_asyncio.", 9))
-		w->module = *m;
-	if (!strncmp(base, "libpython", 9)) {
-		if (strncmp(base_name(w->interpreter.path), "libpython", 9))
-			w->interpreter = *m;
-	} else if (!w->interpreter.start &&
-		   (!strncmp(base, "python", 6) || !strncmp(base, "uwsgi", 5))) {
-		w->interpreter = *m;
-	}
-	return false;
 }
 
 /* ---- one process ---- */
@@ -223,6 +131,8 @@ static bool is_probed(const struct runtime *p)
 
 static const char *evidence_of(const struct runtime *p)
 {
+	if (p->state == RT_PROBED)
+		return "probe";
 	if (p->state != RT_READY)
 		return "none";
 	return is_probed(p) ? "memory+probe" : "memory";
@@ -259,6 +169,8 @@ static void report(struct runtimes *r, struct runtime *p)
 static void probe(struct runtimes *r, struct runtime *p, uint32_t budget)
 {
 	struct pyfind_result *f = &p->module->found;
+	struct session_task_probes at = {.cancel = f->task_cancel_offset,
+					 .finalize = f->task_finalize_offset};
 	struct session_probe *probe;
 	char path[128];
 
@@ -275,8 +187,11 @@ static void probe(struct runtimes *r, struct runtime *p, uint32_t budget)
 	/* The kernel resolves the link to the very file that is mapped, in any mount namespace. */
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", p->tgid,
 		 (unsigned long long)p->at.start, (unsigned long long)p->at.end);
-	probe = session_probe_task(r->s, r->o.by_file ? -1 : (int)p->tgid, path,
-				   f->task_cancel_offset, f->task_finalize_offset);
+	if (p->state == RT_PROBED) {
+		at.step_call = f->task_step_offset;
+		at.step_wakeup = f->task_wakeup_offset;
+	}
+	probe = session_probe_task(r->s, r->o.by_file ? -1 : (int)p->tgid, path, &at);
 	if (r->o.by_file)
 		p->module->probe = probe;
 	else
@@ -327,6 +242,32 @@ static void blind(struct runtimes *r, struct runtime *p, const char *why)
 	report(r, p);
 }
 
+/*
+ * The layout is not known, or not believed: probes on cancellations, on every step and on ends of
+ * tasks tell what memory does not. It costs the process more, and is worth it only here.
+ */
+static void probe_steps(struct runtimes *r, struct runtime *p, const char *why)
+{
+	const struct pyfind_result *f = &p->module->found;
+
+	if (!f->task_cancel_offset || !f->task_finalize_offset || !f->task_step_offset ||
+	    !f->task_wakeup_offset || r->o.precise == PRECISE_NEVER) {
+		blind(r, p, why);
+		return;
+	}
+	snprintf(p->note, sizeof(p->note), "%s; every step is probed", why);
+	count_late(r, p);
+	p->rt.probe_budget = 0;
+	p->rt.validated = 0;
+	/* What may be attached already is not all that is needed now. */
+	session_unprobe(p->module->probe);
+	session_unprobe(p->probe);
+	p->module->probe = p->probe = NULL;
+	set_state(r, p, RT_PROBED);
+	probe(r, p, 0);
+	report(r, p);
+}
+
 /* Finds current_tasks; RT_READY, RT_WAITING (not initialised yet) or RT_BLIND. */
 static void find_tasks(struct runtimes *r, struct runtime *p)
 {
@@ -337,13 +278,13 @@ static void find_tasks(struct runtimes *r, struct runtime *p)
 	if (f->current_tasks_vaddr) {
 		at = p->bias + f->current_tasks_vaddr;
 	} else if (!p->dict_type) {
-		blind(r, p, "the interpreter's dict type was not found, current tasks are unknown");
+		probe_steps(r, p, "the interpreter's dict type was not found");
 		return;
 	} else {
 		at = scan_for_dict(p, &candidates);
 	}
 	if (candidates > 1) {
-		blind(r, p, "several dictionaries could hold the current tasks");
+		probe_steps(r, p, "several dictionaries could hold the current tasks");
 		return;
 	}
 	if (!at) {
@@ -368,12 +309,16 @@ static void settle(struct runtimes *r, struct runtime *p)
 	const struct pyfind_result *f = &p->module->found;
 	const struct task_layout *layout = pylayout_find(p->version);
 
+	if (r->o.no_memory) {
+		probe_steps(r, p, "memory is not read, as was asked");
+		return;
+	}
 	if (!layout) {
-		blind(r, p, "no layout for this version of CPython yet: tasks are unknown");
+		probe_steps(r, p, "no layout for this version of CPython yet");
 		return;
 	}
 	if (f->task_basicsize && f->task_basicsize != layout->size) {
-		blind(r, p, "Task has another size than this version's: tasks are unknown");
+		probe_steps(r, p, "Task has another size than this version's");
 		return;
 	}
 	p->rt.layout = *layout;
@@ -388,33 +333,32 @@ static void no_asyncio(struct runtimes *r, struct runtime *p, bool python)
 }
 
 /* The interpreter: where PyDict_Type is, and which version it is where the module does not say. */
-static struct image *look_at_interpreter(struct runtimes *r, struct runtime *p,
-					 const struct mapping *m)
+static struct pyimage *look_at_interpreter(struct runtimes *r, struct runtime *p,
+					   const struct mapping *m)
 {
-	struct image *i = m->start ? image_of(r, p->tgid, m) : NULL;
+	struct pyimage *i = m->start ? pyimages_get(r->images, p->tgid, m) : NULL;
 	uint64_t bias;
 
 	if (!i || i->error)
 		return i;
 	if (!p->version)
 		p->version = i->found.py_version;
-	if (i->found.dict_type_vaddr && bias_of(i, m, &bias))
+	if (i->found.dict_type_vaddr && pyimage_bias(i, m, &bias))
 		p->dict_type = bias + i->found.dict_type_vaddr;
 	return i;
 }
 
 static void look(struct runtimes *r, struct runtime *p)
 {
-	struct wanted_mappings w = {0};
-	struct image *interpreter = NULL;
+	struct pymappings w;
+	struct pyimage *interpreter = NULL;
 	struct pyfind_result *f;
 
-	if (remote_mappings(p->tgid, pick_mapping, &w) ||
-	    !(w.module.start || w.interpreter.start)) {
+	if (pymappings_find(p->tgid, &w) || !(w.module.start || w.interpreter.start)) {
 		no_asyncio(r, p, false);
 		return;
 	}
-	p->module = w.module.start ? image_of(r, p->tgid, &w.module) : NULL;
+	p->module = w.module.start ? pyimages_get(r->images, p->tgid, &w.module) : NULL;
 	p->version = pyfind_version_from_path(w.module.path);
 	f = p->module ? &p->module->found : NULL;
 	/* An interpreter can be 30 MB: not read where the module tells all there is to know. */
@@ -426,7 +370,7 @@ static void look(struct runtimes *r, struct runtime *p)
 	if (!p->version)
 		p->version = pyfind_version_from_path(w.interpreter.path);
 	if (!p->module || p->module->error || !p->module->found.has_asyncio ||
-	    !bias_of(p->module, &p->at, &p->bias)) {
+	    !pyimage_bias(p->module, &p->at, &p->bias)) {
 		if (w.module.start)
 			blind(r, p,
 			      p->module && p->module->error
@@ -443,8 +387,8 @@ void runtimes_look(struct runtimes *r, uint32_t tgid)
 {
 	struct runtime *p = find(r, tgid);
 
-	if (p && p->state == RT_READY) {
-		probe(r, p, BUDGET_YOUNG);
+	if (p && (p->state == RT_READY || p->state == RT_PROBED)) {
+		probe(r, p, p->state == RT_READY ? BUDGET_YOUNG : 0);
 		return;
 	}
 	if (!p) {
@@ -534,8 +478,7 @@ void runtimes_layout(struct runtimes *r, uint32_t tgid)
 
 	if (p && p->state == RT_READY) {
 		p->reported = false;
-		blind(r, p,
-		      "live tasks do not look as this version's layout says: tasks are unknown");
+		probe_steps(r, p, "live tasks do not look as this version's layout says");
 	}
 }
 

@@ -18,6 +18,8 @@ enum precise { PRECISE_AUTO, PRECISE_ALWAYS, PRECISE_NEVER };
 struct runtimes_opts {
 	/* AUTO: probed while a process is young, and again after its first finding. */
 	enum precise precise;
+	/* As if no layout were known: probe every step, read no task. */
+	bool no_memory;
 	/* Probe a module once for all processes that map it: for processes that live briefly. */
 	bool by_file;
 };

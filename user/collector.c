@@ -471,7 +471,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				  .ledgers = o->ledgers,
 				  .verbose = o->verbose,
 				  .tier = o->tier};
-	struct runtimes_opts ro = {.precise = o->precise, .by_file = command != NULL};
+	struct runtimes_opts ro = {
+		.precise = o->precise, .by_file = command != NULL, .no_memory = o->no_memory};
 	struct correlate_opts co = {0};
 	struct collector *c = calloc(1, sizeof(*c));
 	char err[512] = "";

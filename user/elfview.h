@@ -84,6 +84,13 @@ const struct elfview_segment *elfview__segment_of(const struct elfview *view, ui
 /* File offset of the code at VADDR. False if no executable segment has it in its file bytes. */
 bool elfview__code_offset(const struct elfview *view, uint64_t vaddr, uint64_t *offset);
 
+static inline bool elfview__is_code(const struct elfview *view, uint64_t vaddr)
+{
+	uint64_t offset;
+
+	return elfview__code_offset(view, vaddr, &offset);
+}
+
 /* Zero-initialised data of the program. Size 0 if there is none. */
 struct elfview_range elfview__bss(const struct elfview *view);
 

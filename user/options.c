@@ -27,6 +27,7 @@ enum {
 	OPT_ASCII,
 	OPT_COLOR,
 	OPT_NO_TIMELINE,
+	OPT_NO_MEMORY,
 };
 
 static const struct row {
@@ -48,6 +49,8 @@ static const struct row {
 	{OPT_PRECISE, "precise", "WHEN", FOR_BOTH,
 	 "probe cancellations themselves: auto (while a process is young, and after a finding), "
 	 "always, never"},
+	{OPT_NO_MEMORY, "no-memory", NULL, FOR_BOTH,
+	 "read no task from memory: probe every step, as for a CPython that is not known"},
 	{OPT_HOOK, "hook", "TIER", FOR_BOTH, "force a hook tier (see `mispair probe`)"},
 	{OPT_RING, "ring-size", "BYTES", FOR_BOTH, "ring buffer, 4K to 256M (default 4M)"},
 	{OPT_STATS, "stats", "TIME", FOR_BOTH, "a stats event this often (default 10s, 0s: never)"},
@@ -220,6 +223,9 @@ static int apply(struct options *o, int val, const char *s)
 			       : 0;
 	case OPT_NO_TIMELINE:
 		o->no_timeline = true;
+		return 0;
+	case OPT_NO_MEMORY:
+		o->no_memory = true;
 		return 0;
 	case OPT_QUIET:
 		o->quiet = true;

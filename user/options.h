@@ -24,7 +24,7 @@ enum {
 struct options {
 	const char *json;     /* NULL: none; "-": stdout */
 	enum verdict fail_on; /* VERDICT_NONE: never */
-	bool strict, ledgers, verbose, quiet, ascii, no_timeline;
+	bool strict, ledgers, verbose, quiet, ascii, no_timeline, no_memory;
 	int color; /* -1: if stdout is a terminal and NO_COLOR is not set */
 	uint64_t ring_size;
 	uint64_t stats_ns;    /* 0: no periodic stats */

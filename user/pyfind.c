@@ -42,10 +42,14 @@ _Static_assert(PYFIND_MAX_SEGMENTS == ELFVIEW_MAX_SEGMENTS, "every segment of a 
 #define METHOD_SIZE	 32
 /* The METH_* bits end at 0x200; an address that was taken for flags would be larger than this. */
 #define METHOD_FLAGS_MAX 0xfff
+#define METHOD_O	 0x8
 
 /* struct _typeobject, counted from tp_name: the same in 3.8 to 3.13. */
 #define TYPE_NAME      0x18
 #define TYPE_BASICSIZE (0x20 - TYPE_NAME)
+#define TYPE_ITEMSIZE  (0x28 - TYPE_NAME)
+#define TYPE_DEALLOC   (0x30 - TYPE_NAME)
+#define TYPE_CALL      (0x80 - TYPE_NAME)
 #define TYPE_METHODS   (0xe8 - TYPE_NAME)
 #define TYPE_FINALIZE  (0x188 - TYPE_NAME)
 
@@ -55,8 +59,10 @@ _Static_assert(PYFIND_MAX_SEGMENTS == ELFVIEW_MAX_SEGMENTS, "every segment of a 
 /* PyType_Slot: {int slot; void *pfunc}. The numbers are stable ABI. */
 #define SLOT_FUNC	 8
 #define SLOT_SIZE	 16
+#define SLOT_TP_CALL	 50
 #define SLOT_TP_METHODS	 64
 #define SLOT_TP_FINALIZE 80
+#define SLOT_NUMBER_MAX	 0xff /* 3.13 has 82 */
 
 /* Objects have a header of 16 bytes; Task's is under 300 in every version. */
 #define BASICSIZE_MIN 16
@@ -72,28 +78,45 @@ static const char *const method_names[METHOD_MAX] = {
 
 #define HAS(method) (1u << (method))
 
-/* How a class is recognised: by the names of its methods, and then by its own. */
-enum class_id { CLASS_TASK, CLASS_FUTURE, CLASS_MAX };
+/* What is looked for: slots that point at one of these strings, in one list for each purpose. */
+enum list {
+	TASK_METHODS,
+	TASK_NAMES,
+	FUTURE_METHODS,
+	FUTURE_NAMES,
+	STEP_NAMES,
+	WAKEUP_NAMES,
+	LIST_MAX,
+};
 
 static const struct {
-	const char *name;
-	enum method anchor; /* rare enough to look for */
+	const char *str;
+	enum list list;
+} needles[] = {
+	/* Methods that are rare enough to look for. */
+	{"get_stack", TASK_METHODS},	     {"add_done_callback", FUTURE_METHODS},
+	{"_asyncio.Task", TASK_NAMES},	     {"_asyncio.Future", FUTURE_NAMES},
+	{"TaskStepMethWrapper", STEP_NAMES}, {"_asyncio.TaskStepMethWrapper", STEP_NAMES},
+	{"task_wakeup", WAKEUP_NAMES},
+};
+
+/* How a class is recognised: by the names of its methods, and then by its own. */
+struct class_shape {
+	enum list methods, names;
 	uint32_t has, has_not;
-} classes[CLASS_MAX] = {
-	[CLASS_TASK] =
-		{
-			.name = "_asyncio.Task",
-			.anchor = GET_STACK,
-			.has = HAS(CANCEL) | HAS(GET_STACK) | HAS(SET_NAME),
-		},
-	[CLASS_FUTURE] =
-		{
-			.name = "_asyncio.Future",
-			.anchor = ADD_DONE_CALLBACK,
-			.has = HAS(CANCEL) | HAS(ADD_DONE_CALLBACK) | HAS(GET_LOOP) |
-			       HAS(SET_RESULT),
-			.has_not = HAS(GET_STACK),
-		},
+};
+
+static const struct class_shape task_shape = {
+	.methods = TASK_METHODS,
+	.names = TASK_NAMES,
+	.has = HAS(CANCEL) | HAS(GET_STACK) | HAS(SET_NAME),
+};
+
+static const struct class_shape future_shape = {
+	.methods = FUTURE_METHODS,
+	.names = FUTURE_NAMES,
+	.has = HAS(CANCEL) | HAS(ADD_DONE_CALLBACK) | HAS(GET_LOOP) | HAS(SET_RESULT),
+	.has_not = HAS(GET_STACK),
 };
 
 /* Addresses of slots that point at one string. */
@@ -103,7 +126,7 @@ struct hits {
 };
 
 struct scan {
-	struct hits anchors[CLASS_MAX], names[CLASS_MAX];
+	struct hits lists[LIST_MAX];
 };
 
 struct method_table {
@@ -146,13 +169,6 @@ struct symbols {
 	bool clash[SYM_MAX];	 /* two different ones of that name: neither can be believed */
 };
 
-static bool is_code(const struct elfview *elf, uint64_t vaddr)
-{
-	uint64_t offset;
-
-	return elfview__code_offset(elf, vaddr, &offset);
-}
-
 static bool is_identifier(const struct elfview *elf, uint64_t vaddr)
 {
 	const uint8_t *str;
@@ -187,7 +203,7 @@ static bool read_method(const struct elfview *elf, uint64_t entry, uint64_t *nam
 	if (!flags || flags > METHOD_FLAGS_MAX)
 		return false;
 	/* __class_getitem__ is Py_GenericAlias, which lives in the interpreter. */
-	if (*func != ELFVIEW_EXTERNAL && !is_code(elf, *func))
+	if (*func != ELFVIEW_EXTERNAL && !elfview__is_code(elf, *func))
 		return false;
 	if (doc && doc != ELFVIEW_EXTERNAL && !elfview__span(elf, doc, &avail))
 		return false;
@@ -229,18 +245,16 @@ static void note_hit(struct hits *hits, uint64_t slot)
 
 static void scan_slot(struct scan *scan, const uint8_t *str, size_t avail, uint64_t slot)
 {
-	/* Most pointers are to something else; the first byte says so. */
-	if (*str != 'g' && *str != 'a' && *str != '_')
-		return;
-	for (int c = 0; c < CLASS_MAX; c++) {
-		const char *anchor = method_names[classes[c].anchor];
-		size_t len = strlen(anchor) + 1;
+	for (size_t i = 0; i < sizeof(needles) / sizeof(needles[0]); i++) {
+		const char *needle = needles[i].str;
+		size_t len;
 
-		if (avail >= len && memcmp(str, anchor, len) == 0)
-			note_hit(&scan->anchors[c], slot);
-		len = strlen(classes[c].name) + 1;
-		if (avail >= len && memcmp(str, classes[c].name, len) == 0)
-			note_hit(&scan->names[c], slot);
+		/* Most pointers are to something else; the first byte says so. */
+		if (*str != (uint8_t)*needle)
+			continue;
+		len = strlen(needle) + 1;
+		if (avail >= len && memcmp(str, needle, len) == 0)
+			note_hit(&scan->lists[needles[i].list], slot);
 	}
 }
 
@@ -279,12 +293,17 @@ static bool is_start_of(const struct method_table *table, uint64_t vaddr)
 	       (vaddr - table->first) % METHOD_SIZE == 0;
 }
 
+static bool is_basicsize(uint64_t size)
+{
+	return size >= BASICSIZE_MIN && size <= BASICSIZE_MAX;
+}
+
 static void set_details(const struct elfview *elf, struct pyclass *cls, uint64_t basicsize,
 			uint64_t finalize)
 {
-	if (basicsize >= BASICSIZE_MIN && basicsize <= BASICSIZE_MAX)
+	if (is_basicsize(basicsize))
 		cls->basicsize = basicsize;
-	if (is_code(elf, finalize))
+	if (elfview__is_code(elf, finalize))
 		cls->finalize = finalize;
 }
 
@@ -327,10 +346,11 @@ static bool confirm_by_spec(const struct elfview *elf, uint64_t name, struct pyc
 	return ours;
 }
 
-static void find_class(const struct elfview *elf, const struct scan *scan, enum class_id id,
-		       struct pyclass *cls)
+static void find_class(const struct elfview *elf, const struct scan *scan,
+		       const struct class_shape *shape, struct pyclass *cls)
 {
-	const struct hits *names = &scan->names[id], *anchors = &scan->anchors[id];
+	const struct hits *names = &scan->lists[shape->names];
+	const struct hits *anchors = &scan->lists[shape->methods];
 	struct pyclass unconfirmed = {.found = false};
 	unsigned int n = 0;
 
@@ -338,8 +358,9 @@ static void find_class(const struct elfview *elf, const struct scan *scan, enum 
 		memset(cls, 0, sizeof(*cls));
 		if (!read_table(elf, anchors->slot[i], &cls->methods))
 			continue;
-		if ((cls->methods.has & classes[id].has) != classes[id].has ||
-		    (cls->methods.has & classes[id].has_not) || !is_code(elf, cls->methods.cancel))
+		if ((cls->methods.has & shape->has) != shape->has ||
+		    (cls->methods.has & shape->has_not) ||
+		    !elfview__is_code(elf, cls->methods.cancel))
 			continue;
 		cls->found = true;
 		for (uint32_t j = 0; j < names->n; j++) {
@@ -352,6 +373,84 @@ static void find_class(const struct elfview *elf, const struct scan *scan, enum 
 	}
 	*cls = unconfirmed;
 	cls->found = n == 1;
+}
+
+/* What calling an instance runs, by the static type whose name is at NAME; 0 if that is no type. */
+static uint64_t call_of_type(const struct elfview *elf, uint64_t name)
+{
+	uint64_t basicsize, itemsize, dealloc, call;
+
+	if (!elfview__u64(elf, name + TYPE_BASICSIZE, &basicsize) ||
+	    !elfview__u64(elf, name + TYPE_ITEMSIZE, &itemsize) ||
+	    !elfview__u64(elf, name + TYPE_DEALLOC, &dealloc) ||
+	    !elfview__u64(elf, name + TYPE_CALL, &call))
+		return 0;
+	/* A spec has its flags, which are never 0, where a type has the size of an item. */
+	if (!is_basicsize(basicsize) || itemsize || !elfview__is_code(elf, dealloc) ||
+	    !elfview__is_code(elf, call))
+		return 0;
+	return call;
+}
+
+/* The same by a PyType_Spec. */
+static uint64_t call_of_spec(const struct elfview *elf, uint64_t name)
+{
+	uint64_t slots, func, call = 0;
+	uint32_t slot, basicsize;
+
+	if (!elfview__u32(elf, name + SPEC_BASICSIZE, &basicsize) || !is_basicsize(basicsize) ||
+	    !elfview__u64(elf, name + SPEC_SLOTS, &slots))
+		return 0;
+	for (int i = 0; i < MAX_SLOTS && elfview__u32(elf, slots, &slot); i++, slots += SLOT_SIZE) {
+		if (!slot)
+			return elfview__is_code(elf, call) ? call : 0;
+		if (slot > SLOT_NUMBER_MAX || !elfview__u64(elf, slots + SLOT_FUNC, &func))
+			return 0;
+		if (slot != SLOT_TP_CALL)
+			continue;
+		if (call)
+			return 0;
+		call = func;
+	}
+	return 0;
+}
+
+static uint64_t step_at(const struct elfview *elf, uint64_t name)
+{
+	uint64_t call = call_of_type(elf, name);
+
+	return call ? call : call_of_spec(elf, name);
+}
+
+/* TaskWakeupDef is a PyMethodDef of its own, not in a table, and has no doc. */
+static uint64_t wakeup_at(const struct elfview *elf, uint64_t name)
+{
+	uint64_t func, doc;
+	uint32_t flags;
+
+	if (!elfview__u64(elf, name + METHOD_FUNC, &func) ||
+	    !elfview__u32(elf, name + METHOD_FLAGS, &flags) ||
+	    !elfview__u64(elf, name + METHOD_DOC, &doc))
+		return 0;
+	return flags == METHOD_O && !doc && elfview__is_code(elf, func) ? func : 0;
+}
+
+/* The one function that FUNCTION_AT makes of the hits; 0 if there is none, or more than one. */
+static uint64_t only_function(const struct elfview *elf, const struct hits *hits,
+			      uint64_t (*function_at)(const struct elfview *elf, uint64_t name))
+{
+	uint64_t only = 0, func;
+
+	if (hits->n == MAX_HITS) /* there may be more */
+		return 0;
+	for (uint32_t i = 0; i < hits->n; i++) {
+		func = function_at(elf, hits->slot[i]);
+		if (func && only && func != only)
+			return 0;
+		if (func)
+			only = func;
+	}
+	return only;
 }
 
 /* Whether NAME is WANTED, also after link-time optimisation has made a local name unique. */
@@ -405,10 +504,10 @@ static void report_symbols(const struct elfview *elf, const struct symbols *syms
 	vaddr = syms->value[SYM_VERSION];
 	if (vaddr && elfview__u64(elf, vaddr, &version) && version >> 24 == 3)
 		out->py_version = version >> 16;
-	if (!out->has_asyncio && is_code(elf, syms->value[SYM_TASK_CANCEL])) {
+	if (!out->has_asyncio && elfview__is_code(elf, syms->value[SYM_TASK_CANCEL])) {
 		out->has_asyncio = true;
 		out->task_cancel_vaddr = syms->value[SYM_TASK_CANCEL];
-		if (is_code(elf, syms->value[SYM_FUTURE_CANCEL]))
+		if (elfview__is_code(elf, syms->value[SYM_FUTURE_CANCEL]))
 			out->future_cancel_vaddr = syms->value[SYM_FUTURE_CANCEL];
 	}
 }
@@ -437,6 +536,19 @@ static void report_view(const struct elfview *elf, struct pyfind_result *out)
 	}
 }
 
+/* Uprobes are attached by file offset. */
+static void report_offsets(const struct elfview *elf, struct pyfind_result *out)
+{
+	if (out->task_cancel_vaddr)
+		elfview__code_offset(elf, out->task_cancel_vaddr, &out->task_cancel_offset);
+	if (out->task_finalize_vaddr)
+		elfview__code_offset(elf, out->task_finalize_vaddr, &out->task_finalize_offset);
+	if (out->task_step_vaddr)
+		elfview__code_offset(elf, out->task_step_vaddr, &out->task_step_offset);
+	if (out->task_wakeup_vaddr)
+		elfview__code_offset(elf, out->task_wakeup_vaddr, &out->task_wakeup_offset);
+}
+
 static int fail(int error, const char *why, char *err, size_t errlen)
 {
 	if (err && errlen)
@@ -460,26 +572,30 @@ static int analyse(void *data, size_t size, struct pyfind_result *out, char *err
 	elfview__relocate(&elf);
 	report_view(&elf, out);
 	scan_data(&elf, &scan);
-	find_class(&elf, &scan, CLASS_TASK, &task);
+	find_class(&elf, &scan, &task_shape, &task);
 	if (task.found) {
 		out->has_asyncio = true;
 		out->task_cancel_vaddr = task.methods.cancel;
 		out->task_type_vaddr = task.type;
 		out->task_basicsize = task.basicsize;
 		out->task_finalize_vaddr = task.finalize;
-		find_class(&elf, &scan, CLASS_FUTURE, &future);
+		find_class(&elf, &scan, &future_shape, &future);
 		if (future.found)
 			out->future_cancel_vaddr = future.methods.cancel;
 	}
 	find_symbols(&elf, &syms);
 	report_symbols(&elf, &syms, out);
+	if (out->has_asyncio) {
+		out->task_step_vaddr = only_function(&elf, &scan.lists[STEP_NAMES], step_at);
+		out->task_wakeup_vaddr = only_function(&elf, &scan.lists[WAKEUP_NAMES], wakeup_at);
+	}
 	/* One function for both would report every cancelled future as a cancelled task. */
 	if (out->task_cancel_vaddr == out->future_cancel_vaddr)
 		out->task_cancel_vaddr = out->future_cancel_vaddr = 0;
-	if (out->task_cancel_vaddr)
-		elfview__code_offset(&elf, out->task_cancel_vaddr, &out->task_cancel_offset);
-	if (out->task_finalize_vaddr)
-		elfview__code_offset(&elf, out->task_finalize_vaddr, &out->task_finalize_offset);
+	/* Their first arguments differ. */
+	if (out->task_step_vaddr == out->task_wakeup_vaddr)
+		out->task_step_vaddr = out->task_wakeup_vaddr = 0;
+	report_offsets(&elf, out);
 	elfview__close(&elf);
 	return 0;
 }

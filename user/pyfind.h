@@ -32,6 +32,13 @@ struct pyfind_result {
 	uint64_t task_type_vaddr; /* the static PyTypeObject of Task; 0 from 3.12 (a heap type) */
 	uint64_t task_finalize_vaddr, task_finalize_offset; /* tp_finalize of Task, 0 if unknown */
 	uint32_t task_basicsize; /* size of a Task, by its static type or its spec; 0 if unknown */
+	/*
+	 * What calls a Task's steps: the C function behind calling a TaskStepMethWrapper, with that
+	 * object first, and "task_wakeup" (3.10 and later), with the Task first. 0 if unknown;
+	 * never the same. From 3.12 an eager Task's first step goes through neither.
+	 */
+	uint64_t task_step_vaddr, task_step_offset;
+	uint64_t task_wakeup_vaddr, task_wakeup_offset;
 	uint64_t current_tasks_vaddr; /* the static pointer, from .symtab; 0 if stripped */
 	uint64_t dict_type_vaddr;     /* PyDict_Type if this file defines it, else 0 */
 	uint32_t py_version; /* 0x030b for 3.11 where this file tells (Py_Version), else 0 */

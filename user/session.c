@@ -36,13 +36,16 @@ struct session {
 	int n_cpus;
 };
 
+#define PROBE_LINKS 6
+
 struct session_probe {
 	struct session *s;
 	pid_t pid;
-	uint64_t cancel_at, finalize_at;
+	struct session_task_probes at;
 	char path[320];
-	struct bpf_link *cancel, *finalize; /* the worker's */
-	bool failed;			    /* atomic */
+	struct bpf_link *links[PROBE_LINKS]; /* the worker's */
+	int n_links;
+	bool failed; /* atomic */
 };
 
 static bool libbpf_verbose;
@@ -98,6 +101,9 @@ static void choose_programs(struct session *s)
 	bpf_program__set_autoload(s->skel->progs.tp_recv, true);
 	bpf_program__set_autoattach(s->skel->progs.task_cancel, false);
 	bpf_program__set_autoattach(s->skel->progs.task_finalize, false);
+	bpf_program__set_autoattach(s->skel->progs.step_call, false);
+	bpf_program__set_autoattach(s->skel->progs.step_wakeup, false);
+	bpf_program__set_autoattach(s->skel->progs.step_ends, false);
 	bpf_program__set_autoattach(s->skel->progs.adopt, false);
 	bpf_program__set_autoattach(s->skel->progs.dump, false);
 	s->tier = "tp_btf";
@@ -430,19 +436,35 @@ int session_counters(struct session *s, uint64_t out[CNT_MAX])
 }
 
 /* On the worker's thread. */
+static bool attach_one(struct session_probe *p, const struct bpf_program *prog, bool ret,
+		       uint64_t at)
+{
+	struct bpf_link *link;
+
+	if (!at)
+		return true;
+	link = bpf_program__attach_uprobe(prog, ret, p->pid, p->path, at);
+	if (link)
+		p->links[p->n_links++] = link;
+	return link != NULL;
+}
+
 static void attach_probe(void *arg, bool last)
 {
 	struct session_probe *p = arg;
 	struct mispair_bpf *skel = p->s->skel;
+	const struct session_task_probes *at = &p->at;
+	bool ok;
 
 	if (last)
 		return;
-	p->cancel = bpf_program__attach_uprobe(skel->progs.task_cancel, false, p->pid, p->path,
-					       p->cancel_at);
-	if (p->cancel && p->finalize_at)
-		p->finalize = bpf_program__attach_uprobe(skel->progs.task_finalize, false, p->pid,
-							 p->path, p->finalize_at);
-	__atomic_store_n(&p->failed, !p->cancel, __ATOMIC_RELEASE);
+	ok = attach_one(p, skel->progs.task_cancel, false, at->cancel) &&
+	     attach_one(p, skel->progs.task_finalize, false, at->finalize) &&
+	     attach_one(p, skel->progs.step_ends, true, at->step_call) &&
+	     attach_one(p, skel->progs.step_ends, true, at->step_wakeup) &&
+	     attach_one(p, skel->progs.step_call, false, at->step_call) &&
+	     attach_one(p, skel->progs.step_wakeup, false, at->step_wakeup);
+	__atomic_store_n(&p->failed, !ok, __ATOMIC_RELEASE);
 }
 
 /* On the worker's thread, after attach_probe(). */
@@ -451,13 +473,13 @@ static void destroy_probe(void *arg, bool last)
 	struct session_probe *p = arg;
 
 	(void)last;
-	bpf_link__destroy(p->cancel);
-	bpf_link__destroy(p->finalize);
+	while (p->n_links)
+		bpf_link__destroy(p->links[--p->n_links]);
 	free(p);
 }
 
 struct session_probe *session_probe_task(struct session *s, int pid, const char *path,
-					 uint64_t cancel, uint64_t finalize)
+					 const struct session_task_probes *at)
 {
 	struct session_probe *p = calloc(1, sizeof(*p));
 
@@ -465,8 +487,7 @@ struct session_probe *session_probe_task(struct session *s, int pid, const char 
 		return NULL;
 	p->s = s;
 	p->pid = pid;
-	p->cancel_at = cancel;
-	p->finalize_at = finalize;
+	p->at = *at;
 	snprintf(p->path, sizeof(p->path), "%s", path);
 	if (worker_give(s->worker, attach_probe, p)) {
 		free(p);

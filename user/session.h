@@ -59,14 +59,20 @@ uint64_t session_skipped(const struct session *s);
 /* Records of an unexpected size since the start. */
 uint64_t session_bad_records(const struct session *s);
 
+/* File offsets of functions to probe; 0: not that one. */
+struct session_task_probes {
+	uint64_t cancel, finalize;
+	uint64_t step_call, step_wakeup; /* for a runtime whose layout is not known (RT_PROBED) */
+};
+
 /*
- * Probes Task.cancel and, unless it is 0, Task's finaliser, at these file offsets of PATH: in
- * process PID, or in all that map the file (-1). It is attached a little later, by a thread of its
- * own; where that fails, findings go without the exact time and the caller. NULL when out of
- * memory. session_unprobe() detaches and frees, a little later too; NULL is fine.
+ * Probes functions of asyncio's Task in PATH: in process PID, or in all that map the file (-1). It
+ * is attached a little later, by a thread of its own; where that fails, findings go without the
+ * exact time and the caller. NULL when out of memory. session_unprobe() detaches and frees, a
+ * little later too; NULL is fine.
  */
 struct session_probe *session_probe_task(struct session *s, int pid, const char *path,
-					 uint64_t cancel, uint64_t finalize);
+					 const struct session_task_probes *at);
 void session_unprobe(struct session_probe *p);
 /* It could not be attached: the process was gone by then, for one. */
 bool session_probe_failed(const struct session_probe *p);

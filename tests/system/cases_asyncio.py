@@ -175,6 +175,27 @@ def a_finding_names_both_tasks_and_proves_itself(context):
     return ", ".join(what)
 
 
+def without_memory_steps_are_probed_instead(context, order):
+    """The fallback for a CPython whose layout is not known: who reads cannot be seen, so suspect."""
+    result = context.run(context.workload("pyredis_single.py", "--port", context.redis().port,
+                                          "--order", order, "--timings", 50), "--no-memory")
+    truth = result.truths[0]
+    check(wrong_ports(truth), "the workload saw no wrong answer, so it shows nothing")
+    evidence = [event["mispair.runtime.evidence"] for event in result.events.named("runtime")]
+    check(evidence == ["probe"], f"evidence {evidence}")
+    reused = set(result.events.ports("connection.reused", truth["pid"]))
+    missing = sorted(set(wrong_ports(truth)) - reused)
+    check(not missing, f"{len(missing)} connections are missing: {missing[:5]}")
+    return f"{len(reused)} reused"
+
+
+def without_memory_a_shared_connection_is_not_accused(context):
+    result = context.run(context.workload("aioredis_shared.py", "--port", context.redis().port,
+                                          "--cancelled", 200), "--no-memory")
+    accuse_nobody_wrongly(result.events, result.truths[0])
+    return "no alarm"
+
+
 def tests():
     def case(function, *args):
         return functools.partial(function_with_context, function, args)
@@ -198,6 +219,11 @@ def tests():
     for pool in ("plain", "blocking"):
         yield (f"late_replies_in_a_checking_pool_are_not_called_reused_{pool}",
                case(late_replies_in_a_checking_pool_end_well, pool))
+    for order in ("early", "late"):
+        yield (f"without_memory_steps_are_probed_instead_{order}",
+               case(without_memory_steps_are_probed_instead, order))
+    yield ("without_memory_a_shared_connection_is_not_accused",
+           without_memory_a_shared_connection_is_not_accused)
     yield "a_swallowed_cancellation_is_counted", a_swallowed_cancellation_is_counted
     yield ("a_finding_names_both_tasks_and_proves_itself",
            a_finding_names_both_tasks_and_proves_itself)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files that may hold CPython: each is analysed once, wherever and however often it is mapped. */
+#ifndef MISPAIR_PYIMAGE_H
+#define MISPAIR_PYIMAGE_H
+
+#include <stdbool.h>
+#include <uthash.h>
+#include "pyfind.h"
+#include "remote.h"
+
+struct session_probe;
+
+struct pyimage_key {
+	uint64_t dev, ino, size, mtime_ns;
+};
+
+struct pyimage {
+	struct pyimage_key key;
+	struct pyfind_result found; /* all zero if error */
+	int error;
+	char why[96];
+	struct session_probe *probe; /* the adapter's, where it probes by file */
+	bool too_hot;		     /* it was probed, and cost too much */
+	UT_hash_handle hh;
+};
+
+struct pyimages;
+
+struct pyimages *pyimages_new(void);	/* NULL when out of memory */
+void pyimages_free(struct pyimages *s); /* detaches probes; NULL is fine */
+
+/* The file behind mapping M of PID, analysed; owned by S. NULL: not to be opened, or no memory. */
+struct pyimage *pyimages_get(struct pyimages *s, uint32_t pid, const struct mapping *m);
+
+/* Where the file was loaded: start of mapping M minus the address its segment asks for. */
+bool pyimage_bias(const struct pyimage *i, const struct mapping *m, uint64_t *bias);
+
+/* What a process maps of CPython; start is 0 where there is none. */
+struct pymappings {
+	struct mapping module;	    /* _asyncio.*.so */
+	struct mapping interpreter; /* libpython or python; the library wins */
+};
+
+/* 0 or -errno. */
+int pymappings_find(uint32_t pid, struct pymappings *out);
+
+#endif
