@@ -293,6 +293,11 @@ static __always_inline void handle_send(struct sock *sk, int ret)
 		if (!tp)
 			return;
 		in.now = tcp_now(tp);
+		if (tp->rcv_nxt == tp->copied_seq && l->plain_gen == rt_gen &&
+		    ledger_plain(l, tgid, (__u32)id)) {
+			ledger_plain_send(l, in.now, ret);
+			return;
+		}
 		tcp_unread_before(sk, tp, ret, &in);
 	}
 	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {

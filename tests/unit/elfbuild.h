@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Builds a small ELF image that looks to a reader like CPython's _asyncio: two method tables, the
- * type (or its spec) of Task, relocations in the chosen form, symbols if asked for.
+ * type (or its spec) of Task and of what calls its steps, relocations in the chosen form, symbols
+ * if asked for.
  *
  * Addresses differ from file offsets by another amount in each segment, so that code which mixes
  * them up fails. Everything has a fixed place, so that a test can break one thing by its name.
@@ -32,7 +33,9 @@ enum {
 	EB_TYPE = EB_DATA + 0x300, /* PyTypeObject, or PyType_Spec and its slots */
 	EB_VERSION = EB_DATA + 0x4a0,
 	EB_DICT_TYPE = EB_DATA + 0x4b0,
-	EB_SYMTAB = EB_DATA + 0x4c0, /* from here on not loaded */
+	EB_STEP = EB_DATA + 0x4c0,   /* as EB_TYPE, of TaskStepMethWrapper */
+	EB_WAKEUP = EB_DATA + 0x5a0, /* the only PyMethodDef there */
+	EB_SYMTAB = EB_DATA + 0x5e0, /* from here on not loaded */
 	EB_STRTAB = EB_SYMTAB + 0xc0,
 	EB_SHDRS = EB_STRTAB + 0x80,
 	EB_TAIL = EB_SHDRS + 3 * sizeof(Elf64_Shdr), /* the last string, when it has to be last */
@@ -55,8 +58,11 @@ enum { EB_DYN_SYMTAB, EB_DYN_RELA = 4, EB_DYN_RELASZ, EB_DYN_NULL, EB_DYN_MAX };
 #define EB_FUTURE_CANCEL 0x20
 #define EB_FINALIZE	 0x30
 #define EB_OTHER	 0x40
+#define EB_TASK_STEP	 0x50
+#define EB_TASK_WAKEUP	 0x60
 
-#define EB_BASICSIZE 176
+#define EB_BASICSIZE	  176
+#define EB_STEP_BASICSIZE 32
 
 enum eb_relocs { EB_RELA, EB_RELR, EB_IN_PLACE };
 enum eb_tail { EB_NO_TAIL, EB_TAIL_WITH_NUL, EB_TAIL_WITHOUT_NUL };
@@ -69,6 +75,7 @@ struct elfbuild_opts {
 	bool stripped;	   /* no .symtab */
 	bool headless;	   /* no section headers at all */
 	bool spec;	   /* 3.12: PyType_Spec instead of PyTypeObject */
+	bool stepless;	   /* neither TaskStepMethWrapper nor task_wakeup */
 	bool unnamed;	   /* neither: only the tables */
 	bool endless;	   /* Task's table has no terminator */
 	bool gnu_hash;	   /* DT_GNU_HASH instead of DT_HASH */
@@ -222,6 +229,34 @@ static inline void eb_type(struct elfbuild *eb)
 	eb_point(eb, slots + 40, EB_CODE + EB_FINALIZE);
 }
 
+static inline void eb_steps(struct elfbuild *eb)
+{
+	size_t slots = EB_STEP + 32;
+
+	if (eb->opts.stepless)
+		return;
+	eb_point(eb, EB_WAKEUP, eb_string(eb, "task_wakeup"));
+	eb_point(eb, EB_WAKEUP + 8, EB_CODE + EB_TASK_WAKEUP);
+	eb_put32(eb, EB_WAKEUP + 16, 8); /* METH_O */
+	if (!eb->opts.spec) {
+		eb_point(eb, EB_STEP + 24, eb_string(eb, "TaskStepMethWrapper"));
+		eb_put64(eb, EB_STEP + 32, EB_STEP_BASICSIZE);
+		eb_point(eb, EB_STEP + 48, EB_CODE + EB_OTHER);
+		eb_point(eb, EB_STEP + 128, EB_CODE + EB_TASK_STEP);
+		return;
+	}
+	eb_point(eb, EB_STEP, eb_string(eb, "_asyncio.TaskStepMethWrapper"));
+	eb_put32(eb, EB_STEP + 8, EB_STEP_BASICSIZE);
+	eb_put32(eb, EB_STEP + 16, 0x4100); /* flags */
+	eb_point(eb, EB_STEP + 24, slots);
+	eb_put32(eb, slots, 52); /* Py_tp_dealloc */
+	eb_point(eb, slots + 8, EB_CODE + EB_OTHER);
+	eb_put32(eb, slots + 16, 50); /* Py_tp_call */
+	eb_point(eb, slots + 24, EB_CODE + EB_TASK_STEP);
+	eb_put32(eb, slots + 32, 71); /* Py_tp_traverse */
+	eb_point(eb, slots + 40, EB_CODE + EB_OTHER);
+}
+
 /* Adds symbol INDEX, whose name goes to *NAME, to the tables at SYMS and STRS. */
 static inline void eb_symbol(struct elfbuild *eb, size_t syms, size_t strs, size_t *name,
 			     unsigned int index, const char *str, uint8_t type, uint64_t vaddr,
@@ -363,6 +398,7 @@ static inline void elfbuild__make(struct elfbuild *eb, const struct elfbuild_opt
 	if (!opts->no_tables) {
 		eb_tables(eb);
 		eb_type(eb);
+		eb_steps(eb);
 	}
 	eb_dynamic_symbols(eb);
 	eb_dynamic(eb);

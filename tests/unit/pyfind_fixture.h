@@ -51,6 +51,15 @@ static inline void check_promises(int ret, const struct pyfind_result *res, cons
 		assert_true(in_code(res, res->task_finalize_vaddr));
 		assert_true(res->task_finalize_offset < size);
 	}
+	if (res->task_step_vaddr) {
+		assert_true(res->has_asyncio && in_code(res, res->task_step_vaddr));
+		assert_true(res->task_step_offset < size);
+		assert_int_not_equal(res->task_step_vaddr, res->task_wakeup_vaddr);
+	}
+	if (res->task_wakeup_vaddr) {
+		assert_true(res->has_asyncio && in_code(res, res->task_wakeup_vaddr));
+		assert_true(res->task_wakeup_offset < size);
+	}
 	for (uint32_t i = 0; i < res->n_segments; i++)
 		assert_true(res->segments[i].offset + res->segments[i].filesz <= size);
 }
@@ -83,6 +92,16 @@ static inline void expect_cancel(const struct elfbuild *eb, const struct pyfind_
 	assert_int_equal(res->future_cancel_vaddr, eb_vaddr(eb, EB_CODE + EB_FUTURE_CANCEL));
 }
 
+/* Functions by their distance from EB_CODE; 0 is none. */
+static inline void expect_steps(const struct elfbuild *eb, const struct pyfind_result *res,
+				size_t step, size_t wakeup)
+{
+	assert_int_equal(res->task_step_vaddr, step ? eb_vaddr(eb, EB_CODE + step) : 0);
+	assert_int_equal(res->task_step_offset, step ? EB_CODE + step : 0);
+	assert_int_equal(res->task_wakeup_vaddr, wakeup ? eb_vaddr(eb, EB_CODE + wakeup) : 0);
+	assert_int_equal(res->task_wakeup_offset, wakeup ? EB_CODE + wakeup : 0);
+}
+
 static inline void expect_nothing(const struct pyfind_result *res)
 {
 	assert_false(res->has_asyncio);
@@ -90,13 +109,17 @@ static inline void expect_nothing(const struct pyfind_result *res)
 	assert_int_equal(res->task_type_vaddr, 0);
 }
 
-/* Builds an image by OPTS, analyses it and expects both cancel functions. */
+/* Builds an image by OPTS, analyses it and expects every function that it has. */
 static inline void find_in(const struct elfbuild_opts *opts, struct elfbuild *eb,
 			   struct pyfind_result *res)
 {
 	elfbuild__make(eb, opts);
 	assert_int_equal(analyse(eb, res), 0);
 	expect_cancel(eb, res);
+	if (opts->no_tables || opts->stepless)
+		expect_steps(eb, res, 0, 0);
+	else
+		expect_steps(eb, res, EB_TASK_STEP, EB_TASK_WAKEUP);
 }
 
 #endif

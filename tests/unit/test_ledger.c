@@ -104,9 +104,43 @@ static void no_random_story_breaks_the_books(void **state)
 	}
 }
 
+static void a_plain_send_is_what_the_long_way_makes_of_it(void **state)
+{
+	int i, plain = 0;
+
+	(void)state;
+	srand(858);
+	for (i = 0; i < 600000; i++) {
+		struct ledger_in in = {
+			.now = (__u64)rand(), .bytes = 1 + (__u32)rand() % 1000, .unread_exact = 1};
+		const struct owner *who = &vec_owners[rand() % WHO_MAX];
+		struct ledger a = {0}, b;
+		__u32 ev;
+
+		a.owner = vec_owners[rand() % WHO_MAX];
+		a.requests = (__u64)rand() % 3;
+		a.tx_seq = (__u32)rand() % 3;
+		a.rx_seen = (__u32)rand() % 3;
+		a.emptied_at = (__u32)rand() % 3;
+		a.abandoned = rand() % 4 ? 0 : WAIT_CANCELLED;
+		a.flags = rand() % 4 ? 0 : LEDGER_ADOPTED;
+		a.hot = (__u32)rand() % 2;
+		b = a;
+		if (!ledger_plain(&a, who->tgid, who->tid) || who->kind != OWNER_THREAD)
+			continue;
+		plain++;
+		ledger_plain_send(&a, in.now, in.bytes);
+		ev = ledger_send(&b, &in, who);
+		assert_int_equal(ev, LE_REQUEST);
+		ledger_commit(&b, &in, who, ev);
+		assert_memory_equal(&a, &b, sizeof(a));
+	}
+	assert_true(plain > 1000);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[N_VECTORS + 2];
+	struct CMUnitTest tests[N_VECTORS + 3];
 	size_t i;
 
 	memset(tests, 0, sizeof(tests));
@@ -118,5 +152,7 @@ int main(void)
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(
 		eight_clean_exchanges_make_a_connection_exclusive);
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(no_random_story_breaks_the_books);
+	tests[i++] =
+		(struct CMUnitTest)cmocka_unit_test(a_plain_send_is_what_the_long_way_makes_of_it);
 	return _cmocka_run_group_tests("ledger", tests, i, NULL, NULL);
 }

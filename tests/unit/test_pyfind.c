@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * pyfind on images that are built here (elfbuild.h), on files and paths, and on the distribution's
- * own _asyncio where there is one. Broken images are in test_pyfind_hostile.c.
+ * own _asyncio where there is one. Broken images are in test_pyfind_hostile.c, what calls a task's
+ * steps is in test_pyfind_steps.c.
  */
 #include "pyfind_fixture.h"
 
@@ -349,6 +350,8 @@ static void check_module(const char *path)
 	assert_true(in_code(&res, res.task_cancel_vaddr));
 	assert_true(in_code(&res, res.future_cancel_vaddr));
 	assert_true(in_code(&res, res.task_finalize_vaddr));
+	assert_true(in_code(&res, res.task_step_vaddr));
+	assert_int_equal(in_code(&res, res.task_wakeup_vaddr), version >= 0x030a);
 	assert_int_not_equal(res.task_basicsize, 0);
 	assert_int_equal(res.task_type_vaddr != 0, version < 0x030c);
 	assert_true(res.bss_size >= 8);
