@@ -110,19 +110,19 @@ static __always_inline int tellable(struct ledger *l, __u32 what, __u32 suspicio
 
 /* ---- birth ---- */
 
-static __always_inline int comm_wanted(void)
+static __always_inline int comm_wanted(struct task_struct *task)
 {
-	char comm[16] = {};
 	__u32 i, j;
 
-	bpf_get_current_comm(comm, sizeof(comm));
 	for (i = 0; i < FILTER_MAX; i++) {
 		if (i >= filters.n_comms)
 			break;
 		for (j = 0; j < 16; j++) {
-			if (comm[j] != filters.comms[i][j])
+			char c = task->comm[j];
+
+			if (c != filters.comms[i][j])
 				break;
-			if (!comm[j])
+			if (!c)
 				return 1;
 		}
 	}
@@ -157,13 +157,13 @@ static __always_inline int peer_wanted(struct sock *sk)
 }
 
 /* Filters are asked once, at a socket's birth. */
-static __always_inline int wanted(struct sock *sk, __u32 tgid)
+static __always_inline int wanted(struct sock *sk, struct task_struct *task)
 {
-	__u32 i;
+	__u32 tgid = task->tgid, i;
 
 	if (filters.follow && !bpf_map_lookup_elem(&tree, &tgid))
 		return 0;
-	if (filters.n_comms && !comm_wanted())
+	if (filters.n_comms && !comm_wanted(task))
 		return 0;
 	if (filters.n_ports) {
 		__u16 port = bpf_ntohs(sk->__sk_common.skc_dport), hit = 0;
@@ -232,7 +232,8 @@ static __always_inline struct ledger *give_birth(struct sock *sk, __u32 flags)
  */
 static __always_inline struct ledger *unix_birth(struct sock *sk, __u32 tgid)
 {
-	if (sk->sk_type != SOCK_STREAM || !unix_is_client(sk) || !wanted(sk, tgid))
+	if (sk->sk_type != SOCK_STREAM || !unix_is_client(sk) ||
+	    !wanted(sk, bpf_get_current_task_btf()))
 		return 0;
 	meet_process(tgid, 0);
 	return give_birth(sk, LEDGER_UNIX);
@@ -468,7 +469,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		return 0;
 	if (new == TCP_SYN_SENT) {
 		tgid = bpf_get_current_pid_tgid() >> 32;
-		if (!wanted(sk, tgid))
+		if (!wanted(sk, bpf_get_current_task_btf()))
 			return 0;
 		meet_process(tgid, 0);
 		give_birth(sk, 0);
@@ -724,7 +725,7 @@ int adopt(struct bpf_iter__task_file *ctx)
 	} else if (sk->sk_protocol != IPPROTO_TCP || bpf_map_lookup_elem(&listening, &port)) {
 		return 0;
 	}
-	if (filters.n_comms || !wanted(sk, tgid))
+	if (!wanted(sk, task))
 		return 0;
 	if (bpf_sk_storage_get(&ledgers, sk, 0, 0))
 		return 0; /* another descriptor of the same socket */

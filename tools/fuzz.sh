@@ -6,7 +6,7 @@ set -eu
 build=$1
 seconds=${FUZZ_SECONDS:-60}
 declare -A sources=(
-	[pyfind]="user/pyfind.c user/elfview.c"
+	[pyfind]="user/pyfind.c user/pyscan.c user/elfview.c"
 	[correlate]="user/correlate.c user/story.c user/verdict.c user/describe.c user/names.c"
 )
 for target in tests/fuzz/fuzz_*.c; do

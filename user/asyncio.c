@@ -20,11 +20,11 @@
 #include "procinfo.h"
 #include "remote.h"
 
-#define RETRIES_MAX  400    /* of 1 ms; then the next connection asks again */
-#define LOOKS_MAX    32	    /* into a Python that has not loaded asyncio */
-#define BSS_SCAN_MAX 65536  /* bytes of a module's zero-initialised data */
-#define BUDGET_YOUNG 2048   /* calls of Task.cancel while a process is young */
-#define BUDGET_FOUND 262144 /* ... after a finding */
+#define RETRIES_MAX  400	/* of 1 ms; then the next connection asks again */
+#define LOOKS_MAX    32		/* into a Python that has not loaded asyncio */
+#define BSS_SCAN_MAX (1u << 20) /* of zero-initialised data; an interpreter has 300 KB */
+#define BUDGET_YOUNG 2048	/* calls of Task.cancel while a process is young */
+#define BUDGET_FOUND 262144	/* ... after a finding */
 #define LOOPS_MAX    64
 
 struct runtime {
@@ -213,7 +213,7 @@ static uint64_t scan_for_dict(struct runtime *p, int *candidates)
 		return 0;
 	if (size < 8 || remote_read(p->tgid, from, data, size & ~7ULL))
 		goto out;
-	for (i = 0; i < size / 8; i++) {
+	for (i = 0; i < size / 8 && *candidates < 2; i++) {
 		if (!data[i] || data[i] % 8 || remote_read(p->tgid, data[i] + 8, &type, 8) ||
 		    type != p->dict_type)
 			continue;

@@ -36,7 +36,8 @@ static const struct row {
 	enum command_bit cmds;
 	const char *help;
 } rows[] = {
-	{'p', "pid", "PID", FOR_TRACE, "only this process and its children (repeatable)"},
+	{'p', "pid", "PID", FOR_TRACE,
+	 "only this process and what it forks from now on (repeatable)"},
 	{'c', "comm", "COMM", FOR_BOTH, "only threads of this name (repeatable)"},
 	{OPT_PORT, "port", "N", FOR_BOTH, "only connections to this port (repeatable)"},
 	{OPT_PEER, "peer", "ADDR", FOR_BOTH, "only connections to this address (repeatable)"},

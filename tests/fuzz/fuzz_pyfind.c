@@ -51,6 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(res.has_asyncio && res.task_cancel_vaddr != res.future_cancel_vaddr);
 		require(in_code(&res, res.task_cancel_vaddr, res.task_cancel_offset));
 	}
+	if (res.task_step_vaddr) {
+		require(res.has_asyncio && res.task_step_vaddr != res.task_wakeup_vaddr);
+		require(in_code(&res, res.task_step_vaddr, res.task_step_offset));
+	}
+	if (res.task_wakeup_vaddr)
+		require(res.has_asyncio &&
+			in_code(&res, res.task_wakeup_vaddr, res.task_wakeup_offset));
 	if (res.task_finalize_vaddr)
 		require(in_code(&res, res.task_finalize_vaddr, res.task_finalize_offset));
 	return 0;
