@@ -141,7 +141,7 @@ struct ledger {
 	__u32 takeovers;
 	__u32 unread_sends; /* sends over bytes of the reply before: for some clients a habit */
 	__u32 steps;	    /* events emitted about this socket */
-	__u32 pad2;
+	__u32 queued;	    /* bytes that the last receive left in the queue */
 };
 
 /* One send, receive or close, as a shim saw it. */
@@ -362,6 +362,7 @@ LEDGER_INLINE __u32 ledger_recv(struct ledger *l, const struct ledger_in *in)
 	l->last_rx_ns = in->now;
 	l->probe_seq = in->probe_seq;
 	l->rx_seen = l->tx_seq;
+	l->queued = in->unread;
 	if (!in->unread)
 		l->emptied_at = l->tx_seq;
 	return ev;

@@ -299,7 +299,7 @@ static __always_inline void handle_send(struct sock *sk, int ret)
 			ledger_plain_send(l, in.now, ret);
 			return;
 		}
-		tcp_unread_before(sk, tp, ret, &in);
+		tcp_unread_before(sk, tp, ret, l->queued, &in);
 	}
 	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
 		rt = 0;
@@ -354,7 +354,7 @@ static __always_inline void handle_recv(struct sock *sk, int ret, int flags)
 		if (!tp)
 			return;
 		in.unread = tcp_unread(sk, tp);
-		in.now = l->owner.kind == OWNER_TASK ? bpf_ktime_get_ns() : tcp_now(tp);
+		in.now = tcp_now(tp);
 	}
 	if (l->owner.kind == OWNER_TASK && (ledger_owed(l) || l->hot)) {
 		tgid = bpf_get_current_pid_tgid() >> 32;

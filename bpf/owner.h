@@ -170,20 +170,20 @@ static __always_inline int read_who(struct proc_rt *rt, __u64 addr, struct pytas
  */
 static __noinline int look_at(struct proc_rt *rt, __u64 addr, struct pytask_look *k)
 {
-	__u64 raw[24] = {};
+	__u64 raw[24];
 
 	switch (rt->layout.size) {
 	case 176: /* 3.11 */
 		if (bpf_probe_read_user(raw, 176, (void *)addr))
 			goto unreadable;
 		k->state = (__u32)raw[88 / 8];
-		__builtin_memcpy(&k->tail, &raw[128 / 8], sizeof(k->tail));
+		__builtin_memcpy(&k->tail, &raw[128 / 8], 48);
 		break;
 	case 184: /* 3.9 */
 		if (bpf_probe_read_user(raw, 184, (void *)addr))
 			goto unreadable;
 		k->state = (__u32)raw[80 / 8];
-		__builtin_memcpy(&k->tail, &raw[144 / 8], sizeof(k->tail));
+		__builtin_memcpy(&k->tail, &raw[144 / 8], 40);
 		break;
 	case 192: /* 3.10 */
 		if (bpf_probe_read_user(raw, 192, (void *)addr))

@@ -38,12 +38,15 @@ static __always_inline __u32 tcp_unread(struct sock *sk, struct tcp_sock *tp)
  * Bytes that were in the queue before this send of BYTES began. The hook runs after the call, and
  * a fast peer may have answered by then; what it sent in answer acknowledges part of this send, so
  * it can be told apart: by snd_una as a whole, or segment by segment (tcp_skb_cb.ack_seq is what
- * the segment acknowledged; tcp_try_coalesce() keeps the newest).
+ * the segment acknowledged). Where old and new bytes were merged into one skb (tcp_try_coalesce()
+ * keeps the newest ack_seq), rcv_wup tells: it was rcv_nxt when this request was transmitted
+ * (tcp_select_window()), unless the answer has been acknowledged since. QUEUED: what the last
+ * receive left behind is there still.
  */
 static __always_inline void tcp_unread_before(struct sock *sk, struct tcp_sock *tp, __u32 bytes,
-					      struct ledger_in *in)
+					      __u32 queued, struct ledger_in *in)
 {
-	__u32 start = tp->write_seq - bytes, copied = tp->copied_seq, old = 0;
+	__u32 start = tp->write_seq - bytes, copied = tp->copied_seq, old = 0, acked;
 	struct sk_buff *head = (struct sk_buff *)&sk->sk_receive_queue, *skb;
 	int i;
 
@@ -62,8 +65,16 @@ static __always_inline void tcp_unread_before(struct sock *sk, struct tcp_sock *
 		seq = cb[bpf_core_field_offset(struct tcp_skb_cb, seq) / 4];
 		end = cb[bpf_core_field_offset(struct tcp_skb_cb, end_seq) / 4];
 		ack = cb[bpf_core_field_offset(struct tcp_skb_cb, ack_seq) / 4];
-		if ((__s32)(ack - start) > 0)
-			goto done; /* this one, and all behind it, answer the new request */
+		if ((__s32)(ack - start) > 0) {
+			/* It answers the new request; did it swallow older bytes? */
+			acked = tp->rcv_wup - copied;
+			if (tp->rcv_wup != tp->rcv_nxt && acked > old && (__s32)acked > 0 &&
+			    (__s32)(tp->rcv_wup - seq) > 0) {
+				old = acked;
+				in->unread_exact = 0;
+			}
+			goto done;
+		}
 		if ((__s32)(seq - copied) < 0)
 			seq = copied;
 		if ((__s32)(end - seq) > 0)
@@ -73,6 +84,8 @@ static __always_inline void tcp_unread_before(struct sock *sk, struct tcp_sock *
 	in->unread_exact = 0;
 	return;
 done:
+	if (old < queued)
+		old = queued;
 	if (old > in->unread)
 		old = in->unread;
 	in->unread = old;

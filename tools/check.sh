@@ -39,10 +39,11 @@ style() {
 	out=$(clang-format --dry-run -Werror user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c \
 		2>&1 | head -20)
 	if [ -z "$out" ]; then pass; else fail "style: clang-format"; echo "$out"; fi
-	out=$(git ls-files 2>/dev/null | grep -E '\.(c|h|py|sh)$' | xargs -r grep -LE \
+	# The tree may belong to the user who became root with su.
+	out=$(git -c safe.directory='*' ls-files 2>/dev/null | grep -E '\.(c|h|py|sh)$' | xargs -r grep -LE \
 		'SPDX-License-Identifier: GPL-2.0')
 	if [ -z "$out" ]; then pass; else fail "style: no licence line: $out"; fi
-	out=$(git ls-tree --name-only HEAD 2>/dev/null |
+	out=$(git -c safe.directory='*' ls-tree --name-only HEAD 2>/dev/null |
 		grep -vxE 'Makefile|bpf|user|tools|tests|README\.md|LICENSE.*|CHANGELOG\.md|\..*')
 	if [ -z "$out" ]; then pass; else fail "style: at the top of the tree: $out"; fi
 	for f in tools/*.sh; do bash -n "$f" || fail "style: $f"; done

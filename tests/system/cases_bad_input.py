@@ -94,9 +94,10 @@ def without_btf_the_status_is_4(context):
     """In a mount namespace of its own, where /sys/kernel/btf is empty."""
     if os.path.exists(f"/boot/vmlinux-{os.uname().release}"):
         raise Skip("a kernel image in /boot has BTF as well")
-    script = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"'
-    done = subprocess.run(["unshare", "--mount", "/bin/sh", "-c", script, "sh",
-                           str(context.mispair), "run", "--", "true"],
+    # Only /sys is made private, because in a plain chroot / is no mount point.
+    script = 'mount --make-private /sys && mount -t tmpfs none /sys/kernel/btf && exec "$@"'
+    done = subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "/bin/sh", "-c",
+                           script, "sh", str(context.mispair), "run", "--", "true"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60)
     message = done.stderr.decode()

@@ -90,7 +90,8 @@ def unread_bytes_are_told_exactly(context, where, left):
     truth = result.truths[0]
     check(truth["unread_at_send"] == left and truth["wrong"] == 1, f"the workload saw {truth}")
     events = result.events.named("connection.reused", truth["pid"])
-    check(len(events) == 1, f"{len(events)} reused events, not one")
+    check(len(events) == 1, f"{len(events)} reused events, not one: "
+          f"{result.events.lines}")
     event = events[0]
     told = event["mispair.reuse.kind"], int(event["mispair.unread_bytes"])
     check(told == ("unread", left), f"told {told}, not {('unread', left)}")

@@ -20,6 +20,9 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 CORPUS = TREE / "tests" / "corpus"
 DEBIAN_PYTHON = "/usr/bin/python3"
 
+# bpftool is in /usr/sbin, which a plain `su` leaves out of PATH.
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+
 # A start or a stop that takes longer than this is a failure, not slowness.
 START_LIMIT = 20
 RUN_LIMIT = 180
