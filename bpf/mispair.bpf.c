@@ -127,6 +127,21 @@ static __always_inline __u64 tcp_now(struct tcp_sock *tp)
 	return tp->snd_nxt == tp->write_seq ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 }
 
+/*
+ * The reply was read, and then its owner was cancelled before it had run again: it still waited for
+ * the future that the reply completed. Opens the abandonment; NULL: nothing of the kind was probed.
+ */
+static __always_inline struct cancel_info *late_cancel(struct ledger *l)
+{
+	struct cancel_info *ci = l->replies ? probed(&l->owner, l->reply_ns) : 0;
+
+	if (!ci || !ci->waiter || ci->waiter != l->owner.waiter ||
+	    ci->waiter_state != PYFUT_FINISHED)
+		return 0;
+	ledger_late_cancel(l, ci->ts);
+	return ci;
+}
+
 static __always_inline void handle_send(struct sock *sk, int ret)
 {
 	struct ledger *l;
@@ -187,13 +202,8 @@ static __always_inline void handle_send(struct sock *sk, int ret)
 		who.kind = OWNER_NONE;
 	if (ledger_owed(l)) {
 		in.prior = wait_now(l, rt, tgid, &ci);
-	} else if (rt && rt->probe_seq != l->probe_seq && l->replies) {
-		ci = probed(&l->owner, l->reply_ns);
-		if (ci && ci->waiter && ci->waiter == l->owner.waiter &&
-		    ci->waiter_state == PYFUT_FINISHED)
-			ledger_late_cancel(l, ci->ts);
-		else
-			ci = 0;
+	} else if (rt && rt->probe_seq != l->probe_seq) {
+		ci = late_cancel(l);
 	}
 	what = in.what = ledger_send(l, &in, &who);
 	if (tellable(l, what, LE_REUSED | LE_REUSED_RESIDUE | LE_UNREAD | LE_SWALLOWED))
@@ -263,13 +273,8 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 		rt = bpf_map_lookup_elem(&procs, &tgid);
 		if (ledger_owed(l)) {
 			in.prior = wait_now(l, rt, tgid, &ci);
-		} else if (rt && rt->probe_seq && l->replies) {
-			ci = probed(&l->owner, l->reply_ns);
-			if (ci && ci->waiter && ci->waiter == l->owner.waiter &&
-			    ci->waiter_state == PYFUT_FINISHED)
-				ledger_late_cancel(l, ci->ts);
-			else
-				ci = 0;
+		} else if (rt && rt->probe_seq) {
+			ci = late_cancel(l);
 		}
 	}
 	what = in.what = ledger_close(l, &in);

@@ -383,7 +383,7 @@ static __always_inline struct cancel_info *probed(struct owner *o, __u64 since)
 
 /*
  * Is the owner of L's current request still waiting? Asked in the context of the same process
- * only. *CI: its probed cancellation, where there is one. *WAITER: what it waits for.
+ * only. *CI: its probed cancellation, where there is one. A pending owner's waiter is noted in L.
  */
 static __always_inline __u8 wait_now(struct ledger *l, struct proc_rt *rt, __u32 tgid,
 				     struct cancel_info **ci)
