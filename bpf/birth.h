@@ -3,7 +3,7 @@
 #ifndef MISPAIR_BIRTH_H
 #define MISPAIR_BIRTH_H
 
-static __always_inline int comm_wanted(struct task_struct *task)
+static __always_inline int comm_wanted(const char *comm)
 {
 	__u32 i, j;
 
@@ -11,7 +11,7 @@ static __always_inline int comm_wanted(struct task_struct *task)
 		if (i >= filters.n_comms)
 			break;
 		for (j = 0; j < 16; j++) {
-			char c = task->comm[j];
+			char c = comm[j];
 
 			if (c != filters.comms[i][j])
 				break;
@@ -24,19 +24,25 @@ static __always_inline int comm_wanted(struct task_struct *task)
 
 static __always_inline int peer_wanted(struct sock *sk)
 {
-	__u32 i, family = sk->__sk_common.skc_family;
+	__u32 i, family = FIELD(opt_kprobe, sk, __sk_common.skc_family), have[4] = {};
+
+	if (family == AF_INET)
+		have[0] = FIELD(opt_kprobe, sk, __sk_common.skc_daddr);
+	if (family == AF_INET6) {
+#pragma unroll
+		for (i = 0; i < 4; i++)
+			have[i] =
+				FIELD(opt_kprobe, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[i]);
+	}
 
 	for (i = 0; i < FILTER_MAX; i++) {
 		const volatile __u32 *want = (const volatile __u32 *)filters.peers[i].addr;
 
 		if (i >= filters.n_peers)
 			break;
-		if (filters.peers[i].family == AF_INET && family == AF_INET &&
-		    want[0] == sk->__sk_common.skc_daddr)
+		if (filters.peers[i].family == AF_INET && family == AF_INET && want[0] == have[0])
 			return 1;
 		if (family == AF_INET6) {
-			__u32 *have = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32;
-
 			if (filters.peers[i].family == AF_INET6 && want[0] == have[0] &&
 			    want[1] == have[1] && want[2] == have[2] && want[3] == have[3])
 				return 1;
@@ -49,19 +55,19 @@ static __always_inline int peer_wanted(struct sock *sk)
 	return 0;
 }
 
-/* Filters are asked once, at a socket's birth. */
-static __always_inline int wanted(struct sock *sk, struct task_struct *task)
+/* Filters are asked once, at a socket's birth. COMM is the process's, of 16 bytes. */
+static __always_inline int wanted(struct sock *sk, __u32 tgid, const char *comm)
 {
-	__u32 tgid = task->tgid, i;
+	__u32 i;
 
 	if (filters.follow && !bpf_map_lookup_elem(&tree, &tgid))
 		return 0;
-	if (filters.n_comms && !comm_wanted(task))
+	if (filters.n_comms && !comm_wanted(comm))
 		return 0;
 	if (filters.n_ports) {
-		__u16 port = bpf_ntohs(sk->__sk_common.skc_dport), hit = 0;
+		__u16 port = bpf_ntohs(FIELD(opt_kprobe, sk, __sk_common.skc_dport)), hit = 0;
 
-		if (sk->__sk_common.skc_family == AF_UNIX)
+		if (FIELD(opt_kprobe, sk, __sk_common.skc_family) == AF_UNIX)
 			return 0;
 		for (i = 0; i < FILTER_MAX; i++)
 			if (i < filters.n_ports && filters.ports[i] == port)
@@ -74,39 +80,76 @@ static __always_inline int wanted(struct sock *sk, struct task_struct *task)
 	return 1;
 }
 
-/* The first client connection of a process: the collector looks into it once. */
-static __always_inline void meet_process(__u32 tgid, struct task_struct *task)
+/* The same, of the current process. */
+static __always_inline int wanted_here(struct sock *sk, __u32 tgid)
+{
+	char comm[16] = {};
+
+	if (filters.n_comms)
+		bpf_get_current_comm(comm, sizeof(comm));
+	return wanted(sk, tgid, comm);
+}
+
+/*
+ * The first client connection of a process: the collector looks into it once. TID: of its first
+ * thread where it is not the current one (adoption), else 0.
+ */
+static __noinline int meet_process(__u32 tgid, __u32 tid)
 {
 	struct proc_rt fresh = {.state = RT_ASKED}, *rt;
 	struct ev_head *h;
 
 	rt = bpf_map_lookup_elem(&procs, &tgid);
 	if (rt && !rt->inherited)
-		return;
+		return 0;
 	if (rt)
 		rt->inherited = 0;
 	else if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_NOEXIST)) {
 		count_loss(KLOSS_MAP_FULL);
-		return;
+		return 0;
 	}
 	h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
 	if (!h) {
 		count_loss(KLOSS_RING_FULL);
 		bpf_map_delete_elem(&procs, &tgid);
-		return;
+		return 0;
 	}
 	event_head(h, EV_PROCESS, sizeof(*h));
-	if (task) {
-		h->tgid = task->tgid;
-		h->tid = task->pid;
+	if (tid) {
+		h->tgid = tgid;
+		h->tid = tid;
 	}
 	bpf_ringbuf_submit(h, BPF_RB_FORCE_WAKEUP);
+	return 0;
 }
 
-static __always_inline struct ledger *give_birth(struct sock *sk, __u32 flags)
-{
-	struct ledger *l = bpf_sk_storage_get(&ledgers, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+static const struct keyed_ledger empty_ledger;
 
+/* A ledger in the hash of the kprobe tier: a recycled address never inherits one. */
+static __always_inline struct ledger *keyed_birth(struct sock *sk)
+{
+	struct keyed_ledger *k;
+	__u64 key = (__u64)sk;
+
+	if (bpf_map_update_elem(&keyed_ledgers, &key, &empty_ledger, BPF_ANY))
+		return 0;
+	k = bpf_map_lookup_elem(&keyed_ledgers, &key);
+	if (!k)
+		return 0;
+	k->cookie = FIELD(opt_kprobe, sk, __sk_common.skc_cookie.counter);
+	if (!k->cookie) /* nobody has asked for one, and a kprobe cannot */
+		k->cookie = OWN_COOKIE | bpf_ktime_get_ns();
+	return &k->l;
+}
+
+static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32 flags)
+{
+	struct ledger *l;
+
+	if (kp)
+		l = keyed_birth(sk);
+	else
+		l = bpf_sk_storage_get(&ledgers, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!l) {
 		count_loss(KLOSS_LEDGER_ALLOC);
 		return 0;
@@ -123,13 +166,13 @@ static __always_inline struct ledger *give_birth(struct sock *sk, __u32 flags)
  * A Unix stream socket has no connect hook. The client's end gets its ledger at its first send;
  * the rule that tells the ends apart costs an accepted socket a few loads a call.
  */
-static __always_inline struct ledger *unix_birth(struct sock *sk, __u32 tgid)
+static __noinline int unix_birth(struct sock *sk, __u32 tgid)
 {
-	if (sk->sk_type != SOCK_STREAM || !unix_is_client(sk) ||
-	    !wanted(sk, bpf_get_current_task_btf()))
+	if (FIELD(opt_kprobe, sk, sk_type) != SOCK_STREAM || !unix_is_client(opt_kprobe, sk) ||
+	    !wanted_here(sk, tgid))
 		return 0;
 	meet_process(tgid, 0);
-	return give_birth(sk, LEDGER_UNIX);
+	return give_birth(opt_kprobe, sk, LEDGER_UNIX) != 0;
 }
 
 #endif

@@ -73,6 +73,17 @@ struct ev_loop {
 	__u64 thread_self; /* pthread_self() of the thread that sends */
 };
 
+/* A ledger that is kept by its socket's address (the kprobe tier). */
+struct keyed_ledger {
+	struct ledger l;
+	__u64 cookie;
+	__u32 copied; /* copied_seq after the last receive */
+	__u32 pad;
+};
+
+/* Marks a cookie that the recorder gave, where the kernel had given none. */
+#define OWN_COOKIE (1ULL << 63)
+
 /* What the iterator over all ledgers writes for each socket. */
 struct ledger_row {
 	__u64 cookie;
@@ -90,6 +101,7 @@ enum kernel_loss {
 	KLOSS_LATE_ATTACH,
 	KLOSS_MAP_FULL,
 	KLOSS_LAYOUT,
+	KLOSS_RETURN,
 	KLOSS_MAX,
 };
 
@@ -123,6 +135,7 @@ struct proc_rt {
 	__u32 mismatches;
 	__u32 validated;    /* tasks that looked as the layout says */
 	__u32 probe_budget; /* calls of Task.cancel until EV_BUDGET; 0: no limit */
+#define PROBE_BUDGET_MAX (1U << 30)
 	struct task_layout layout;
 	__u32 late; /* sends while the collector had not answered yet */
 	__u32 pad;

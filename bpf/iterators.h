@@ -3,6 +3,19 @@
 #ifndef MISPAIR_ITERATORS_H
 #define MISPAIR_ITERATORS_H
 
+/* bpf_sock_from_file() came with 5.11 (4f19cab76136); before, a file's operations tell. */
+#define NO_SOCK_FROM_FILE (!HAVE_HELPER(sock_from_file))
+extern const void socket_file_ops __ksym __weak;
+
+static __always_inline struct socket *socket_of(struct file *file)
+{
+	if (!NO_SOCK_FROM_FILE)
+		return bpf_sock_from_file(file);
+	if (file->f_op != (const struct file_operations *)&socket_file_ops)
+		return 0;
+	return file->private_data;
+}
+
 /* 0: note listening ports; 1: adopt. */
 __u32 adopt_phase;
 
@@ -15,76 +28,102 @@ int adopt(struct bpf_iter__task_file *ctx)
 	struct socket *socket;
 	struct sock *sk;
 	struct ledger *l;
-	__u32 tgid;
-	__u16 port;
-	__u8 one = 1;
+	char comm[16];
+	__u32 tgid, i;
+	__u16 port, family, protocol;
+	__u8 one = 1, state;
 
 	if (!task || !file || task->pid != task->tgid)
 		return 0;
-	socket = bpf_sock_from_file(file);
+	socket = socket_of(file);
 	if (!socket)
 		return 0;
-	sk = socket->sk;
+	sk = FIELD(NO_SOCK_FROM_FILE, socket, sk);
 	if (!sk)
 		return 0;
 	tgid = task->tgid;
-	port = sk->__sk_common.skc_num;
+	port = FIELD(opt_kprobe, sk, __sk_common.skc_num);
+	state = FIELD(opt_kprobe, sk, __sk_common.skc_state);
+	family = FIELD(opt_kprobe, sk, __sk_common.skc_family);
+	protocol = FIELD(opt_kprobe, sk, sk_protocol);
 	if (!adopt_phase) {
-		if (sk->sk_protocol == IPPROTO_TCP && sk->__sk_common.skc_state == TCP_LISTEN)
+		if (protocol == IPPROTO_TCP && state == TCP_LISTEN)
 			bpf_map_update_elem(&listening, &port, &one, BPF_ANY);
 		return 0;
 	}
-	if (sk->__sk_common.skc_state != TCP_ESTABLISHED || sk->sk_type != SOCK_STREAM)
+	if (state != TCP_ESTABLISHED || FIELD(opt_kprobe, sk, sk_type) != SOCK_STREAM)
 		return 0;
-	if (sk->__sk_common.skc_family == AF_UNIX) {
-		if (!unix_is_client(sk))
+	if (family == AF_UNIX) {
+		if (!unix_is_client(opt_kprobe, sk))
 			return 0;
-	} else if (sk->sk_protocol != IPPROTO_TCP || bpf_map_lookup_elem(&listening, &port)) {
+	} else if (protocol != IPPROTO_TCP || bpf_map_lookup_elem(&listening, &port)) {
 		return 0;
 	}
-	if (!wanted(sk, task))
+	for (i = 0; i < sizeof(comm); i++)
+		comm[i] = task->comm[i];
+	if (!wanted(sk, tgid, comm))
 		return 0;
-	if (bpf_sk_storage_get(&ledgers, sk, 0, 0))
+	if (ledger_of(opt_kprobe, sk))
 		return 0; /* another descriptor of the same socket */
-	l = give_birth(sk, LEDGER_ADOPTED);
+	l = give_birth(opt_kprobe, sk, LEDGER_ADOPTED);
 	if (!l)
 		return 0;
-	if (sk->__sk_common.skc_family == AF_UNIX)
+	if (family == AF_UNIX)
 		l->flags |= LEDGER_UNIX;
+	else if (opt_kprobe)
+		((struct keyed_ledger *)l)->copied =
+			FIELD(opt_kprobe, (struct tcp_sock *)sk, copied_seq);
 	count(CNT_ADOPTED, 1);
-	meet_process(tgid, task);
+	meet_process(tgid, task->pid);
 	return 0;
 }
 
-/* All ledgers, for the refresh pass: a struct ledger_row each. */
-SEC("iter/bpf_sk_storage_map")
-int dump(struct bpf_iter__bpf_sk_storage_map *ctx)
+/* A struct ledger_row, its fields one after the other. */
+static __always_inline void write_row(bool kp, struct seq_file *seq, struct sock *sk,
+				      struct ledger *l)
 {
-	struct seq_file *seq = ctx->meta->seq;
-	struct ledger *l = ctx->value;
-	struct sock *sk = ctx->sk;
 	struct sock_addr addr = {};
-	struct tcp_sock *tp;
 	__u32 tail[2] = {};
-	__u64 cookie;
+	__u64 cookie = cookie_of(kp, sk, l);
 	__u8 exact;
 
-	if (!sk || !l)
-		return 0;
-	cookie = bpf_get_socket_cookie(sk);
 	if (l->flags & LEDGER_UNIX) {
-		tail[0] = unix_unread(sk, &exact);
+		tail[0] = unix_unread(kp, sk, &exact);
 	} else {
-		tp = bpf_skc_to_tcp_sock(sk);
+		struct tcp_sock *tp = tcp_of(kp, sk);
+
 		if (tp)
-			tail[0] = tcp_unread(sk, tp);
-		tail[1] = sk->__sk_common.skc_state;
+			tail[0] = tcp_unread(kp, sk, tp);
+		tail[1] = FIELD(kp, sk, __sk_common.skc_state);
 	}
-	sock_addr_of(sk, 0, &addr);
+	sock_addr_of(kp, sk, 0, &addr);
 	bpf_seq_write(seq, &cookie, sizeof(cookie));
 	bpf_seq_write(seq, l, sizeof(*l));
 	bpf_seq_write(seq, &addr, sizeof(addr));
 	bpf_seq_write(seq, tail, sizeof(tail));
+}
+
+/* All ledgers, for the refresh pass. */
+SEC("iter/bpf_sk_storage_map")
+int dump(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct ledger *l = ctx->value;
+
+	if (sk && l)
+		write_row(false, ctx->meta->seq, sk, l);
+	return 0;
+}
+
+/* ... in the kprobe tier. */
+SEC("?iter/bpf_map_elem")
+int dump_keyed(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u64 *key = ctx->key;
+	struct keyed_ledger *k = ctx->value;
+
+	if (key && k)
+		write_row(true, ctx->meta->seq, (struct sock *)*key, &k->l);
 	return 0;
 }
 

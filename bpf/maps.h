@@ -7,6 +7,10 @@
 const volatile __u32 opt_ledgers;  /* 1: report every socket's ledger at its end */
 const volatile __u32 opt_hot = 12; /* steps reported in full after a suspicion */
 const volatile struct filters filters;
+/* 1: the kprobe tier. Ledgers lie in keyed_ledgers, and kernel memory is read by a helper. */
+const volatile bool opt_kprobe;
+/* Arguments of this kernel's tcp_recvmsg(): 6 in 5.10, 5 since 5.19, 4 in 6.18.44 and 7.x. */
+const volatile __u32 opt_recv_args = 5;
 
 /*
  * Ledgers: one a client socket. The kernel frees an entry with its socket. A socket that gets
@@ -18,6 +22,31 @@ struct {
 	__type(key, int);
 	__type(value, struct ledger);
 } ledgers SEC(".maps");
+
+/*
+ * The same in the kprobe tier, which may not use sk_storage; key: the socket's address. A TCP
+ * socket's entry is made anew when it connects and deleted when it is destroyed, a Unix socket's
+ * at its first send and its release, so that a recycled address inherits nothing. Full:
+ * KLOSS_LEDGER_ALLOC. Made small by the collector in the other tiers.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct keyed_ledger);
+} keyed_ledgers SEC(".maps");
+
+/*
+ * Kprobe tier: the socket of the call that a thread is in, from its entry to its return; key:
+ * thread. LRU: an entry is kept when the call returns, so that the next costs a look-up only;
+ * losing one in use loses the call, and its next event tells (KLOSS_RETURN).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u64);
+} calls SEC(".maps");
 
 /* Rare events for the collector. Full: the event is lost and counted, its socket gets a gap. */
 struct {

@@ -14,6 +14,7 @@
 #include <bpf/bpf_endian.h>
 #include "events.h"
 #include "maps.h"
+#include "kread.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -48,6 +49,31 @@ static __always_inline int emit_head(__u32 kind)
 #include "sock.h"
 #include "owner.h"
 
+/* Most sockets of a host, accepted ones among them, have no storage at all: one load tells. */
+static __always_inline struct ledger *ledger_of(bool kp, struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	if (kp) {
+		struct keyed_ledger *k = bpf_map_lookup_elem(&keyed_ledgers, &key);
+
+		return k ? &k->l : 0;
+	}
+	return sk->sk_bpf_storage ? bpf_sk_storage_get(&ledgers, sk, 0, 0) : 0;
+}
+
+static __always_inline __u64 cookie_of(bool kp, struct sock *sk, struct ledger *l)
+{
+	return kp ? ((struct keyed_ledger *)l)->cookie : bpf_get_socket_cookie(sk);
+}
+
+static __always_inline bool exiting(void)
+{
+	struct task_struct *task = this_task();
+
+	return TASK_FIELD(task, flags) & PF_EXITING;
+}
+
 /*
  * One scoped emit: reserve, fill, submit. L's owner is still the previous request's. A loss leaves
  * a gap on the ledger: from then on nothing is said about this socket but that.
@@ -65,7 +91,7 @@ static __always_inline int emit_from(struct sock *sk, struct sock *named, struct
 	}
 	event_head(&e->head, EV_STEP, sizeof(*e));
 	e->head.ts = in->now;
-	e->cookie = bpf_get_socket_cookie(sk);
+	e->cookie = cookie_of(opt_kprobe, sk, l);
 	l->steps++;
 	e->l = *l;
 	e->in = *in;
@@ -77,8 +103,8 @@ static __always_inline int emit_from(struct sock *sk, struct sock *named, struct
 		e->cancel = *ci;
 	else
 		__builtin_memset(&e->cancel, 0, sizeof(e->cancel));
-	sock_addr_of(sk, named, &e->addr);
-	e->exiting = !!(bpf_get_current_task_btf()->flags & PF_EXITING);
+	sock_addr_of(opt_kprobe, sk, named, &e->addr);
+	e->exiting = exiting();
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
@@ -112,18 +138,14 @@ static __always_inline int tellable(struct ledger *l, __u32 what, __u32 suspicio
 
 /* ---- shared handlers, the same in every tier ---- */
 
-/* Most sockets of a host, accepted ones among them, have no storage at all: one load tells. */
-static __always_inline struct ledger *ledger_of(struct sock *sk)
-{
-	return sk->sk_bpf_storage ? bpf_sk_storage_get(&ledgers, sk, 0, 0) : 0;
-}
-
 /*
  * The time of a call on a TCP socket. TCP has looked at the clock itself: when it last sent or
  * received. After a send that left nothing behind, that was within this call.
  */
-static __always_inline __u64 tcp_now(struct tcp_sock *tp)
+static __always_inline __u64 tcp_now(bool kp, struct tcp_sock *tp)
 {
+	if (kp)
+		return bpf_ktime_get_ns();
 	return tp->snd_nxt == tp->write_seq ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 }
 
@@ -142,7 +164,7 @@ static __always_inline struct cancel_info *late_cancel(struct ledger *l)
 	return ci;
 }
 
-static __always_inline void handle_send(struct sock *sk, int ret)
+static __always_inline void handle_send(bool kp, struct sock *sk, int ret)
 {
 	struct ledger *l;
 	struct ledger_in in = {};
@@ -154,38 +176,40 @@ static __always_inline void handle_send(struct sock *sk, int ret)
 
 	if (ret <= 0)
 		return;
-	l = ledger_of(sk);
-	if (!l && sk->__sk_common.skc_family != AF_UNIX)
+	l = ledger_of(kp, sk);
+	if (!l && FIELD(kp, sk, __sk_common.skc_family) != AF_UNIX)
 		return;
 	id = bpf_get_current_pid_tgid();
 	tgid = id >> 32;
 	if (!l) {
-		l = unix_birth(sk, tgid);
+		if (!unix_birth(sk, tgid))
+			return;
+		l = ledger_of(kp, sk);
 		if (!l)
 			return;
 	}
 	in.step = STEP_SEND;
 	in.bytes = ret;
 	if (l->flags & LEDGER_UNIX) {
-		struct sock *peer = unix_peer(sk);
+		struct sock *peer = unix_peer(kp, sk);
 
 		in.now = bpf_ktime_get_ns();
-		in.unread = unix_unread(sk, &in.unread_exact);
+		in.unread = unix_unread(kp, sk, &in.unread_exact);
 		/* Once the peer has read this request, what is queued may be the answer to it. */
-		if (in.unread && (!peer || !peer->sk_receive_queue.qlen))
+		if (in.unread && (!peer || !FIELD(kp, peer, sk_receive_queue.qlen)))
 			in.unread_exact = 0;
 	} else {
-		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+		struct tcp_sock *tp = tcp_of(kp, sk);
 
 		if (!tp)
 			return;
-		in.now = tcp_now(tp);
-		if (tp->rcv_nxt == tp->copied_seq && l->plain_gen == rt_gen &&
+		in.now = tcp_now(kp, tp);
+		if (FIELD(kp, tp, rcv_nxt) == FIELD(kp, tp, copied_seq) && l->plain_gen == rt_gen &&
 		    ledger_plain(l, tgid, (__u32)id)) {
 			ledger_plain_send(l, in.now, ret);
 			return;
 		}
-		tcp_unread_before(sk, tp, ret, l->queued, &in);
+		tcp_unread_before(sk, tp, l->queued, &in);
 	}
 	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
 		rt = 0;
@@ -211,31 +235,25 @@ static __always_inline void handle_send(struct sock *sk, int ret)
 	ledger_commit(l, &in, &who, what);
 }
 
-static __always_inline void handle_recv(struct sock *sk, int ret, int flags)
+static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger *l, __u32 bytes)
 {
 	struct cancel_info *ci = 0;
 	struct ledger_in in = {};
 	struct proc_rt *rt = 0;
-	struct ledger *l;
 	__u32 tgid, what;
 
-	if (ret <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
-		return;
-	l = ledger_of(sk);
-	if (!l)
-		return;
 	in.step = STEP_RECV;
-	in.bytes = ret;
+	in.bytes = bytes;
 	if (l->flags & LEDGER_UNIX) {
 		in.now = bpf_ktime_get_ns();
-		in.unread = unix_unread(sk, &in.unread_exact);
+		in.unread = unix_unread(kp, sk, &in.unread_exact);
 	} else {
-		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+		struct tcp_sock *tp = tcp_of(kp, sk);
 
 		if (!tp)
 			return;
-		in.unread = tcp_unread(sk, tp);
-		in.now = tcp_now(tp);
+		in.unread = tcp_unread(kp, sk, tp);
+		in.now = tcp_now(kp, tp);
 	}
 	if (l->owner.kind == OWNER_TASK && (ledger_owed(l) || l->hot)) {
 		tgid = bpf_get_current_pid_tgid() >> 32;
@@ -261,7 +279,6 @@ static __always_inline void handle_recv(struct sock *sk, int ret, int flags)
 static __always_inline void handle_close(struct sock *sk, struct sock *named, struct ledger *l)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32, what;
-	struct task_struct *cur = bpf_get_current_task_btf();
 	struct cancel_info *ci = 0;
 	struct ledger_in in = {};
 	struct proc_rt *rt;
@@ -269,7 +286,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 	in.step = STEP_CLOSE;
 	in.now = bpf_ktime_get_ns();
 	/* A reset arrives in somebody else's context, and an exiting process has no memory. */
-	if (l->owner.tgid == tgid && !(cur->flags & PF_EXITING)) {
+	if (l->owner.tgid == tgid && !exiting()) {
 		rt = bpf_map_lookup_elem(&procs, &tgid);
 		if (ledger_owed(l)) {
 			in.prior = wait_now(l, rt, tgid, &ci);
@@ -299,39 +316,38 @@ static __always_inline void last_words(struct sock *sk, struct sock *named, stru
 	}
 	__builtin_memset(e, 0, sizeof(*e));
 	event_head(&e->head, EV_LEDGER, sizeof(*e));
-	e->cookie = bpf_get_socket_cookie(sk);
+	e->cookie = cookie_of(opt_kprobe, sk, l);
 	e->l = *l;
-	sock_addr_of(sk, named, &e->addr);
+	sock_addr_of(opt_kprobe, sk, named, &e->addr);
 	bpf_ringbuf_submit(e, 0);
 }
 
-/* ---- tp_btf tier ---- */
-
-SEC("?tp_btf/sock_send_length")
-int BPF_PROG(tp_send, struct sock *sk, int ret, int flags)
+/* A receive that returned RET. Neither a peek nor a message of the error queue is a read. */
+static __always_inline void received(struct sock *sk, int ret, int flags)
 {
-	handle_send(sk, ret);
-	return 0;
+	struct ledger *l;
+
+	if (ret <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
+		return;
+	l = ledger_of(false, sk);
+	if (l)
+		handle_recv(false, sk, l, ret);
 }
 
-SEC("?tp_btf/sock_recv_length")
-int BPF_PROG(tp_recv, struct sock *sk, int ret, int flags)
+/* A Unix client's peer reads the end of file: the client has closed. */
+static __always_inline void unix_eof(struct sock *sk)
 {
-	/* A Unix client's peer reads the end of file: the client has closed. */
-	if (ret == 0 && sk->__sk_common.skc_family == AF_UNIX) {
-		struct sock *peer = unix_peer(sk);
-		struct ledger *l = peer ? bpf_sk_storage_get(&ledgers, peer, 0, 0) : 0;
+	struct sock *peer = unix_peer(false, sk);
+	struct ledger *l = peer ? bpf_sk_storage_get(&ledgers, peer, 0, 0) : 0;
 
-		if (l && !(l->flags & LEDGER_CLOSED)) {
-			l->flags |= LEDGER_CLOSED;
-			handle_close(peer, sk, l);
-			last_words(peer, sk, l);
-		}
-		return 0;
+	if (l && !(l->flags & LEDGER_CLOSED)) {
+		l->flags |= LEDGER_CLOSED;
+		handle_close(peer, sk, l);
+		last_words(peer, sk, l);
 	}
-	handle_recv(sk, ret, flags);
-	return 0;
 }
+
+#include "tiers.h"
 
 /* ---- every tier ---- */
 
@@ -345,18 +361,25 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		return 0;
 	if (new == TCP_SYN_SENT) {
 		tgid = bpf_get_current_pid_tgid() >> 32;
-		if (!wanted(sk, bpf_get_current_task_btf()))
+		if (!wanted_here(sk, tgid))
 			return 0;
 		meet_process(tgid, 0);
-		give_birth(sk, 0);
+		give_birth(opt_kprobe, sk, 0);
 		return 0;
 	}
 	/* The client's close() or shutdown(SHUT_WR), or an abort; the peer's FIN is neither. */
-	if (new != TCP_FIN_WAIT1 &&new != TCP_LAST_ACK &&new != TCP_CLOSE)
+	if (new != TCP_FIN_WAIT1 &&new != TCP_LAST_ACK &&new != TCP_CLOSE &&
+	    !(opt_kprobe && new == TCP_ESTABLISHED))
 		return 0;
-	l = bpf_sk_storage_get(&ledgers, sk, 0, 0);
+	l = ledger_of(opt_kprobe, sk);
 	if (!l || (l->flags & LEDGER_CLOSED))
 		return 0;
+	if (new == TCP_ESTABLISHED) {
+		/* tcp_rcv_synsent_state_process() has just set where reading begins. */
+		((struct keyed_ledger *)l)->copied =
+			FIELD(opt_kprobe, (struct tcp_sock *)sk, copied_seq);
+		return 0;
+	}
 	l->flags |= LEDGER_CLOSED;
 	handle_close(sk, 0, l);
 	return 0;
@@ -365,10 +388,14 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(on_destroy, struct sock *sk)
 {
-	struct ledger *l = bpf_sk_storage_get(&ledgers, sk, 0, 0);
+	struct ledger *l = ledger_of(opt_kprobe, sk);
+	__u64 key = (__u64)sk;
 
-	if (l)
-		last_words(sk, 0, l);
+	if (!l)
+		return 0;
+	last_words(sk, 0, l);
+	if (opt_kprobe)
+		bpf_map_delete_elem(&keyed_ledgers, &key);
 	return 0;
 }
 

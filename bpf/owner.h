@@ -9,39 +9,31 @@
 
 #define PF_EXITING 0x4
 
-/* The head of a PyDictObject behind its object header (3.9 to 3.13). */
-struct pydict {
-	__s64 used;
-	__u64 version;
-	__u64 keys;
-	__u64 values;
-};
-
-struct pydict_entry {
-	__u64 hash;
-	__u64 key;
-	__u64 value;
-};
+/* Words of a PyDictObject behind its object header (3.9 to 3.13), and of an entry of its keys. */
+enum { DICT_USED = 0, DICT_KEYS = 2, DICT_WORDS = 3 };
+enum { ENTRY_KEY = 1, ENTRY_VALUE = 2, ENTRY_WORDS = 3 };
+#define ENTRY_SIZE (8 * ENTRY_WORDS)
 
 /* USABLE_FRACTION(8): entries of the smallest dict, which is what current_tasks nearly always is.
  */
 #define DICT_SMALL 5
-/* Header, 8 indices of a byte and the entries, in 3.11. */
-#define SMALL_KEYS (32 + 8 + DICT_SMALL * 24)
+/* Words of a PyDictKeysObject's header. */
+#define KEYS_WORDS 5
 
 static __always_inline __u64 thread_self(struct task_struct *task)
 {
 #if defined(__TARGET_ARCH_arm64)
-	return task->thread.uw.tp_value;
+	return TASK_FIELD(task, thread.uw.tp_value);
 #else
-	return task->thread.fsbase;
+	return TASK_FIELD(task, thread.fsbase);
 #endif
 }
 
 /* Does LOOP run on the current thread? Asks the collector once about a loop that it does not know.
  */
-static __always_inline int loop_is_ours(__u64 loop, __u32 tgid, struct task_struct *task)
+static __noinline int loop_is_ours(__u64 loop, __u32 tgid)
 {
+	struct task_struct *task = this_task();
 	struct loop_key key = {.loop = loop, .tgid = tgid};
 	struct loop_val *v = bpf_map_lookup_elem(&loops, &key);
 	struct loop_val asked = {};
@@ -71,84 +63,56 @@ static __always_inline int loop_is_ours(__u64 loop, __u32 tgid, struct task_stru
 static __noinline int running_task(struct proc_rt *rt, __u32 tgid, __u64 *task, __u64 *loop,
 				   __u8 *verified)
 {
-	struct task_struct *cur = bpf_get_current_task_btf();
-	struct pydict_entry e[DICT_SMALL];
-	int i, ours, single = cur->signal->nr_threads == 1, found = 0, strange = 0;
-	struct pydict d;
-	__u64 w[SMALL_KEYS / 8];
-	__u64 entries, shift;
-	__s64 n;
+	struct task_struct *cur = this_task();
+	struct signal_struct *signal = TASK_FIELD(cur, signal);
+	int i, ours, single = TASK_FIELD(signal, nr_threads) == 1, strange = 0;
+	__u64 entry, shift, w[KEYS_WORDS]; /* one buffer for all reads */
+	__s64 n, used;
 
 	if (!rt->dict) {
 		if (bpf_probe_read_user(&rt->dict, 8, (void *)rt->dict_ptr) || !rt->dict)
 			return rt->dict_ptr ? 0 : -1; /* before the module's init: no task yet */
 	}
-	if (bpf_probe_read_user(&d, sizeof(d), (void *)(rt->dict + 16)))
+	if (bpf_probe_read_user(w, 8 * DICT_WORDS, (void *)(rt->dict + 16)))
 		goto unreadable;
-	if (!d.used)
+	used = (__s64)w[DICT_USED];
+	if (!used)
 		return 0;
-	/* The keys of a small dict in one go; they may end where the next page is not ours. */
-	if (bpf_probe_read_user(w, sizeof(w), (void *)d.keys) &&
-	    bpf_probe_read_user(w, 40, (void *)d.keys))
+	entry = w[DICT_KEYS];
+	if (bpf_probe_read_user(w, sizeof(w), (void *)entry))
 		goto unreadable;
 	n = (__s64)(rt->layout.keys_nentries == 24 ? w[3] : w[4]);
 	if (rt->layout.keys_log2)
 		shift = 1ULL << ((w[1] >> 8) & 15);
 	else
 		shift = w[1]; /* dk_size below 128 has one byte an index */
-	if (n <= 0 || n > 64 || d.used > n || shift > 128)
+	if (n <= 0 || n > 64 || used > n || shift > 128)
 		return -1;
-	entries = d.keys + rt->layout.keys_header + shift;
-	/* One loop is the rule: its entry is the last, entries before it are deleted ones. */
-	if (d.used == 1) {
-		if (rt->layout.keys_header == 32 && shift == 8 && n <= DICT_SMALL) {
-			e[0].key = e[0].value = 0;
-#pragma unroll
-			for (i = 0; i < DICT_SMALL; i++) {
-				if (i + 1 == n) {
-					e[0].key = w[5 + 3 * i + 1];
-					e[0].value = w[5 + 3 * i + 2];
-				}
-			}
-		} else if (bpf_probe_read_user(&e[0], sizeof(e[0]),
-					       (void *)(entries + (n - 1) * sizeof(e[0])))) {
+	entry += rt->layout.keys_header + shift + n * ENTRY_SIZE;
+	/* From the last backwards: one loop is the rule, entries before it are deleted ones. */
+	for (i = 0; i < DICT_SMALL; i++) {
+		if (i >= n)
+			break;
+		entry -= ENTRY_SIZE;
+		if (bpf_probe_read_user(w, ENTRY_SIZE, (void *)entry))
 			goto unreadable;
-		}
-		if (e[0].key && e[0].value) {
-			ours = single ? 1 : loop_is_ours(e[0].key, tgid, cur);
-			if (!ours)
-				return 0;
-			*task = e[0].value;
-			*loop = e[0].key;
-			*verified = ours == 1;
-			return 1;
-		}
-	}
-	if (n > DICT_SMALL)
-		entries += (n - DICT_SMALL) * sizeof(e[0]);
-	if (bpf_probe_read_user(e, sizeof(e), (void *)entries))
-		goto unreadable;
-#pragma unroll
-	for (i = DICT_SMALL - 1; i >= 0; i--) {
-		if (i >= n || !e[i].key || !e[i].value || found)
+		if (!w[ENTRY_KEY] || !w[ENTRY_VALUE])
 			continue;
-		ours = single ? 1 : loop_is_ours(e[i].key, tgid, cur);
-		if (ours == 0) {
+		ours = single ? 1 : loop_is_ours(w[ENTRY_KEY], tgid);
+		if (!ours) {
 			strange++;
 			continue;
 		}
-		if (ours < 0 && d.used != 1)
+		if (ours < 0 && used != 1)
 			return -1;
-		*task = e[i].value;
-		*loop = e[i].key;
+		*task = w[ENTRY_VALUE];
+		*loop = w[ENTRY_KEY];
 		*verified = ours == 1;
-		found = 1;
-	}
-	if (found)
 		return 1;
+	}
 	/* Every entry seen is another thread's: nothing of ours runs, unless one was out of sight.
 	 */
-	return strange == d.used ? 0 : -1;
+	return strange == used ? 0 : -1;
 unreadable:
 	count_loss(KLOSS_TASK_UNREADABLE);
 	return -1;
@@ -164,38 +128,49 @@ static __always_inline int read_who(struct proc_rt *rt, __u64 addr, struct pytas
 	return -1;
 }
 
+/* A whole task as it was read, and, in the same place, what a look makes of it. */
+union task_buffer {
+	struct pytask_look look;
+	__u64 raw[24];
+};
+
 /*
  * Reads the whole task at ADDR, in one go: a read of user memory costs some 30 ns, however short.
  * 0, or -1 and a counted loss.
  */
-static __noinline int look_at(struct proc_rt *rt, __u64 addr, struct pytask_look *k)
+static __always_inline int look_here(struct proc_rt *rt, __u64 addr, union task_buffer *b)
 {
-	__u64 raw[24];
+	struct pytask_look *k = &b->look;
+	__u64 exception;
+	__u32 state;
 
 	switch (rt->layout.size) {
 	case 176: /* 3.11 */
-		if (bpf_probe_read_user(raw, 176, (void *)addr))
+		if (bpf_probe_read_user(b->raw, 176, (void *)addr))
 			goto unreadable;
-		k->state = (__u32)raw[88 / 8];
-		__builtin_memcpy(&k->tail, &raw[128 / 8], 48);
+		state = (__u32)b->raw[88 / 8];
+		exception = b->raw[48 / 8];
+		__builtin_memcpy(&k->tail, &b->raw[128 / 8], 48);
 		break;
 	case 184: /* 3.9 */
-		if (bpf_probe_read_user(raw, 184, (void *)addr))
+		if (bpf_probe_read_user(b->raw, 184, (void *)addr))
 			goto unreadable;
-		k->state = (__u32)raw[80 / 8];
-		__builtin_memcpy(&k->tail, &raw[144 / 8], 40);
+		state = (__u32)b->raw[80 / 8];
+		exception = b->raw[48 / 8];
+		__builtin_memcpy(&k->tail, &b->raw[144 / 8], 40);
 		break;
 	case 192: /* 3.10 */
-		if (bpf_probe_read_user(raw, 192, (void *)addr))
+		if (bpf_probe_read_user(b->raw, 192, (void *)addr))
 			goto unreadable;
-		k->state = (__u32)raw[88 / 8];
-		__builtin_memcpy(&k->tail, &raw[152 / 8], 40);
+		state = (__u32)b->raw[88 / 8];
+		exception = b->raw[48 / 8];
+		__builtin_memcpy(&k->tail, &b->raw[152 / 8], 40);
 		break;
 	default:
 		return -1;
 	}
-	__builtin_memcpy(&k->head, raw, sizeof(k->head));
-	k->exception = raw[48 / 8];
+	k->state = state;
+	k->exception = exception;
 	k->name[0] = k->name[1] = 0;
 	/* A dead task's name is gone, and what is no task any more has none; nobody asks then. */
 	if (k->head.refcnt && k->tail.name && (!rt->task_type || k->head.type == rt->task_type) &&
@@ -209,6 +184,17 @@ static __noinline int look_at(struct proc_rt *rt, __u64 addr, struct pytask_look
 unreadable:
 	count_loss(KLOSS_TASK_UNREADABLE);
 	return -1;
+}
+
+/* The same as a function: the stacks of a chain of calls add up to 512 bytes at most. */
+static __noinline int look_at(struct proc_rt *rt, __u64 addr, struct pytask_look *k)
+{
+	union task_buffer b;
+
+	if (look_here(rt, addr, &b))
+		return -1;
+	*k = b.look;
+	return 0;
 }
 
 /* Deep enough for a client's layers between a task and its stream. */
@@ -312,11 +298,38 @@ static __always_inline void owner_stepping(struct owner *o, struct proc_rt *rt)
 	o->name[0] = e ? e->times : 0;
 }
 
+/* Fills O with the task at O->task, which runs on LOOP; O stays of unknown kind if it is none. */
+static __noinline void owner_task(struct owner *o, struct proc_rt *rt, __u64 loop)
+{
+	union task_buffer b;
+	struct pytask_look *k = &b.look;
+
+	if (rt->validated < VALIDATE_TASKS) {
+		if (look_here(rt, o->task, &b))
+			return;
+		if (!looks_like_a_task(rt, k, loop)) {
+			count_loss(KLOSS_LAYOUT);
+			__sync_fetch_and_add(&rt->mismatches, 1);
+			if (*(volatile __u32 *)&rt->mismatches == 16 && !rt->validated)
+				emit_head(EV_LAYOUT);
+			return;
+		}
+		__sync_fetch_and_add(&rt->validated, 1);
+	} else if (read_who(rt, o->task, k)) {
+		return;
+	}
+	o->kind = OWNER_TASK;
+	o->coro = k->tail.coro;
+	o->name_ptr = k->tail.name;
+	o->name[0] = k->name[0];
+	o->name[1] = k->name[1];
+	o->cancels = k->tail.cancels;
+}
+
 /* Fills O, which is zero, with who runs now. */
 static __always_inline void owner_now(struct owner *o, struct proc_rt *rt, __u32 tgid, __u32 tid)
 {
-	struct pytask_look k;
-	__u64 task = 0, loop = 0;
+	__u64 loop = 0;
 	int r;
 
 	o->tgid = tgid;
@@ -338,31 +351,11 @@ static __always_inline void owner_now(struct owner *o, struct proc_rt *rt, __u32
 		owner_stepping(o, rt);
 	if (rt->state != RT_READY)
 		return;
-	r = running_task(rt, tgid, &task, &loop, &o->verified);
+	r = running_task(rt, tgid, &o->task, &loop, &o->verified);
 	if (r == 0)
 		o->kind = OWNER_THREAD;
-	if (r <= 0)
-		return;
-	if (rt->validated < VALIDATE_TASKS) {
-		if (look_at(rt, task, &k))
-			return;
-		if (!looks_like_a_task(rt, &k, loop)) {
-			count_loss(KLOSS_LAYOUT);
-			if (__sync_fetch_and_add(&rt->mismatches, 1) == 16 && !rt->validated)
-				emit_head(EV_LAYOUT);
-			return;
-		}
-		__sync_fetch_and_add(&rt->validated, 1);
-	} else if (read_who(rt, task, &k)) {
-		return;
-	}
-	o->kind = OWNER_TASK;
-	o->task = task;
-	o->coro = k.tail.coro;
-	o->name_ptr = k.tail.name;
-	o->name[0] = k.name[0];
-	o->name[1] = k.name[1];
-	o->cancels = k.tail.cancels;
+	else if (r > 0)
+		owner_task(o, rt, loop);
 }
 
 /* The probed cancellation of owner O since SINCE, or NULL. */
@@ -383,27 +376,35 @@ static __always_inline struct cancel_info *probed(struct owner *o, __u64 since)
 
 /*
  * Is the owner of L's current request still waiting? Asked in the context of the same process
- * only. *CI: its probed cancellation, where there is one. A pending owner's waiter is noted in L.
+ * only. A pending owner's waiter is noted in L.
  */
-static __always_inline __u8 wait_now(struct ledger *l, struct proc_rt *rt, __u32 tgid,
-				     struct cancel_info **ci)
+static __noinline int wait_of(struct ledger *l, struct proc_rt *rt, __u32 tgid)
 {
-	struct pytask_look k;
-	__u8 status = WAIT_UNKNOWN;
+	union task_buffer b;
+	__u8 status;
 
-	if (l->owner.kind != OWNER_TASK || l->owner.tgid != tgid || !rt)
-		return WAIT_UNKNOWN;
 	if (rt->state == RT_PROBED) {
 		struct ended *e = ends_of(l->owner.task, tgid);
 
-		status = e && e->times != l->owner.name[0] ? WAIT_FINISHED : WAIT_PENDING;
-	} else if (rt->state != RT_READY) {
-		return WAIT_UNKNOWN;
-	} else if (!look_at(rt, l->owner.task, &k)) {
-		status = pytask_judge(&l->owner, &k, rt->task_type, rt->layout.has_cancels);
-		if (status == WAIT_PENDING)
-			l->owner.waiter = k.tail.waiter;
+		return e && e->times != l->owner.name[0] ? WAIT_FINISHED : WAIT_PENDING;
 	}
+	if (rt->state != RT_READY || look_here(rt, l->owner.task, &b))
+		return WAIT_UNKNOWN;
+	status = pytask_judge(&l->owner, &b.look, rt->task_type, rt->layout.has_cancels);
+	if (status == WAIT_PENDING)
+		l->owner.waiter = b.look.tail.waiter;
+	return status;
+}
+
+/* The same, and *CI: its probed cancellation, where there is one. */
+static __always_inline __u8 wait_now(struct ledger *l, struct proc_rt *rt, __u32 tgid,
+				     struct cancel_info **ci)
+{
+	__u8 status;
+
+	if (l->owner.kind != OWNER_TASK || l->owner.tgid != tgid || !rt)
+		return WAIT_UNKNOWN;
+	status = wait_of(l, rt, tgid);
 	if (rt->probe_seq) {
 		*ci = probed(&l->owner, l->req_ns);
 		if (*ci && (*ci)->destroyed)

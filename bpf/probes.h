@@ -9,19 +9,36 @@
 static __always_inline struct proc_rt *probed_process(__u32 tgid)
 {
 	struct proc_rt *rt = bpf_map_lookup_elem(&procs, &tgid);
+	__u32 left;
 
-	if (rt && rt->probe_budget && __sync_fetch_and_sub(&rt->probe_budget, 1) == 1)
+	if (!rt || !rt->probe_budget)
+		return rt;
+	/* Kernels before 5.12 have no atomic that also reads. Two that meet here may tell it twice,
+	 * or leave the budget below zero. */
+	__sync_fetch_and_sub(&rt->probe_budget, 1);
+	left = *(volatile __u32 *)&rt->probe_budget;
+	if (!left || left > PROBE_BUDGET_MAX)
 		emit_head(EV_BUDGET);
 	return rt;
 }
 
-/* Notes that TASK's wait has ended, when, and by which task: the next event on its socket asks. */
+static __noinline int keep_cancelled(__u64 task, __u64 *name, __u32 tgid, struct cancel_info *ci)
+{
+	struct cancel_key key = {.task = task, .name = {name[0], name[1]}, .tgid = tgid};
+
+	if (bpf_map_update_elem(&cancelled, &key, ci, BPF_ANY))
+		count_loss(KLOSS_MAP_FULL);
+	return 0;
+}
+
+/*
+ * Notes that the wait of TASK, which is K, has ended, when, and by which task: the next event on
+ * its socket asks. Uses K for its own look.
+ */
 static __always_inline void note_cancelled(struct proc_rt *rt, __u32 tgid, __u64 task,
 					   struct pytask_look *k, struct cancel_info *ci)
 {
-	struct cancel_key key = {.task = task, .name = {k->name[0], k->name[1]}, .tgid = tgid};
-	__u64 by = 0, loop = 0;
-	__u8 verified = 0;
+	__u64 name[2] = {k->name[0], k->name[1]};
 
 	count(CNT_CANCELS, 1);
 	ci->ts = bpf_ktime_get_ns();
@@ -31,13 +48,15 @@ static __always_inline void note_cancelled(struct proc_rt *rt, __u32 tgid, __u64
 		__u64 *stepping_task = bpf_map_lookup_elem(&stepping, &tid);
 
 		ci->by_task = stepping_task ? *stepping_task : 0;
-	} else if (running_task(rt, tgid, &by, &loop, &verified) == 1 && !look_at(rt, by, k)) {
-		ci->by_task = by;
+	} else if (running_task(rt, tgid, &ci->by_task, &k->head.loop, (__u8 *)&k->waiter_state) !=
+			   1 ||
+		   look_at(rt, ci->by_task, k)) {
+		ci->by_task = 0;
+	} else {
 		ci->by_name[0] = k->name[0];
 		ci->by_name[1] = k->name[1];
 	}
-	if (bpf_map_update_elem(&cancelled, &key, ci, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+	keep_cancelled(task, name, tgid, ci);
 	__sync_fetch_and_add(&rt->probe_seq, 1);
 }
 

@@ -21,55 +21,74 @@
 /* skbs of a receive queue that are looked at; a longer queue is an inexact answer. */
 #define QUEUE_WALK 16
 
+/* A 32-bit field of the control block of SKB, which is a TYPE. */
+#define CB_FIELD(kp, skb, type, f)                                                                 \
+	((kp) ? (__u32)kread((__u8 *)__builtin_preserve_access_index(&(skb)->cb) +                 \
+				     bpf_core_field_offset(type, f),                               \
+			     4)                                                                    \
+	      : ((__u32 *)&(skb)->cb)[bpf_core_field_offset(type, f) / 4])
+
+/* A kprobe's number is not asked for its type: its function has only TCP sockets. */
+static __always_inline struct tcp_sock *tcp_of(bool kp, struct sock *sk)
+{
+	return kp ? (struct tcp_sock *)sk : bpf_skc_to_tcp_sock(sk);
+}
+
+static __always_inline struct unix_sock *unix_of(bool kp, struct sock *sk)
+{
+	return kp ? (struct unix_sock *)sk : bpf_skc_to_unix_sock(sk);
+}
+
 /*
  * Bytes in a TCP receive queue. A FIN takes a sequence number and is not a byte (tcp_fin() moves
  * rcv_nxt over it, tcp_recvmsg() moves copied_seq over it when it returns 0).
  */
-static __always_inline __u32 tcp_unread(struct sock *sk, struct tcp_sock *tp)
+static __always_inline __u32 tcp_unread(bool kp, struct sock *sk, struct tcp_sock *tp)
 {
-	__u32 unread = tp->rcv_nxt - tp->copied_seq;
+	__u32 unread = FIELD(kp, tp, rcv_nxt) - FIELD(kp, tp, copied_seq);
 
-	if (unread && (sk->sk_shutdown & RCV_SHUTDOWN))
+	if (unread && (FIELD(kp, sk, sk_shutdown) & RCV_SHUTDOWN))
 		unread--;
 	return unread;
 }
 
 /*
- * Bytes that were in the queue before this send of BYTES began. The hook runs after the call, and
- * a fast peer may have answered by then; what it sent in answer acknowledges part of this send, so
- * it can be told apart: by snd_una as a whole, or segment by segment (tcp_skb_cb.ack_seq is what
+ * Bytes that were in the queue before this send of in->bytes began. The hook runs after the call,
+ * and a fast peer may have answered by then; what it sent in answer acknowledges part of this send,
+ * so it can be told apart: by snd_una as a whole, or segment by segment (tcp_skb_cb.ack_seq is what
  * the segment acknowledged). Where old and new bytes were merged into one skb (tcp_try_coalesce()
  * keeps the newest ack_seq), rcv_wup tells: it was rcv_nxt when this request was transmitted
  * (tcp_select_window()), unless the answer has been acknowledged since. QUEUED: what the last
  * receive left behind is there still.
  */
-static __always_inline void tcp_unread_before(struct sock *sk, struct tcp_sock *tp, __u32 bytes,
-					      __u32 queued, struct ledger_in *in)
+static __noinline int tcp_unread_before(struct sock *sk, struct tcp_sock *tp, __u32 queued,
+					struct ledger_in *in)
 {
-	__u32 start = tp->write_seq - bytes, copied = tp->copied_seq, old = 0, acked;
+	const bool kp = opt_kprobe;
+	__u32 start = FIELD(kp, tp, write_seq) - in->bytes, copied = FIELD(kp, tp, copied_seq);
+	__u32 old = 0, acked, wup;
 	struct sk_buff *head = (struct sk_buff *)&sk->sk_receive_queue, *skb;
 	int i;
 
-	in->unread = tcp_unread(sk, tp);
+	in->unread = tcp_unread(kp, sk, tp);
 	in->unread_exact = 1;
-	if (!in->unread || (__s32)(tp->snd_una - start) <= 0)
-		return;
-	skb = sk->sk_receive_queue.next;
+	if (!in->unread || (__s32)(FIELD(kp, tp, snd_una) - start) <= 0)
+		return 0;
+	wup = FIELD(kp, tp, rcv_wup);
+	skb = FIELD(kp, sk, sk_receive_queue.next);
 	for (i = 0; i < QUEUE_WALK; i++) {
 		__u32 seq, end, ack;
-		__u32 *cb;
 
 		if (!skb || skb == head)
 			goto done;
-		cb = (__u32 *)&skb->cb;
-		seq = cb[bpf_core_field_offset(struct tcp_skb_cb, seq) / 4];
-		end = cb[bpf_core_field_offset(struct tcp_skb_cb, end_seq) / 4];
-		ack = cb[bpf_core_field_offset(struct tcp_skb_cb, ack_seq) / 4];
+		seq = CB_FIELD(kp, skb, struct tcp_skb_cb, seq);
+		end = CB_FIELD(kp, skb, struct tcp_skb_cb, end_seq);
+		ack = CB_FIELD(kp, skb, struct tcp_skb_cb, ack_seq);
 		if ((__s32)(ack - start) > 0) {
 			/* It answers the new request; did it swallow older bytes? */
-			acked = tp->rcv_wup - copied;
-			if (tp->rcv_wup != tp->rcv_nxt && acked > old && (__s32)acked > 0 &&
-			    (__s32)(tp->rcv_wup - seq) > 0) {
+			acked = wup - copied;
+			if (wup != FIELD(kp, tp, rcv_nxt) && acked > old && (__s32)acked > 0 &&
+			    (__s32)(wup - seq) > 0) {
 				old = acked;
 				in->unread_exact = 0;
 			}
@@ -79,47 +98,46 @@ static __always_inline void tcp_unread_before(struct sock *sk, struct tcp_sock *
 			seq = copied;
 		if ((__s32)(end - seq) > 0)
 			old += end - seq;
-		skb = skb->next;
+		skb = FIELD(kp, skb, next);
 	}
 	in->unread_exact = 0;
-	return;
+	return 0;
 done:
 	if (old < queued)
 		old = queued;
 	if (old > in->unread)
 		old = in->unread;
 	in->unread = old;
+	return 0;
 }
 
 /* Bytes in a Unix stream socket's receive queue, up to QUEUE_WALK skbs; *EXACT: all were seen. */
-static __always_inline __u32 unix_unread(struct sock *sk, __u8 *exact)
+static __always_inline __u32 unix_unread(bool kp, struct sock *sk, __u8 *exact)
 {
 	struct sk_buff *head = (struct sk_buff *)&sk->sk_receive_queue, *skb;
 	__u32 bytes = 0;
 	int i;
 
 	*exact = 1;
-	if (!sk->sk_receive_queue.qlen)
+	if (!FIELD(kp, sk, sk_receive_queue.qlen))
 		return 0;
-	skb = sk->sk_receive_queue.next;
+	skb = FIELD(kp, sk, sk_receive_queue.next);
 	for (i = 0; i < QUEUE_WALK; i++) {
 		if (!skb || skb == head)
 			return bytes;
-		bytes += skb->len -
-			 ((__u32 *)&skb
-				  ->cb)[bpf_core_field_offset(struct unix_skb_parms, consumed) / 4];
-		skb = skb->next;
+		bytes += FIELD(kp, skb, len) - CB_FIELD(kp, skb, struct unix_skb_parms, consumed);
+		skb = FIELD(kp, skb, next);
 	}
 	*exact = 0;
 	return bytes;
 }
 
 /* The peer, as long as it has not gone: unix_stream_connect() ties both ends together. */
-static __always_inline struct sock *unix_peer(struct sock *sk)
+static __always_inline struct sock *unix_peer(bool kp, struct sock *sk)
 {
-	struct unix_sock *u = bpf_skc_to_unix_sock(sk);
+	struct unix_sock *u = unix_of(kp, sk);
 
-	return u ? u->peer : 0;
+	return u ? FIELD(kp, u, peer) : 0;
 }
 
 /*
@@ -128,77 +146,87 @@ static __always_inline struct sock *unix_peer(struct sock *sk)
  * peer, the client, usually none. Of a socketpair neither has one. Where both are named, the name
  * that is shared (more than one reference) is the accepted side's.
  */
-static __always_inline int unix_is_client(struct sock *sk)
+static __always_inline int unix_is_client(bool kp, struct sock *sk)
 {
-	struct unix_sock *u = bpf_skc_to_unix_sock(sk), *pu;
+	struct unix_sock *u = unix_of(kp, sk), *pu;
 	struct unix_address *mine, *theirs;
 	struct sock *peer;
 
 	if (!u)
 		return 0;
-	peer = u->peer;
+	peer = FIELD(kp, u, peer);
 	if (!peer)
 		return 0;
-	pu = bpf_skc_to_unix_sock(peer);
+	pu = unix_of(kp, peer);
 	if (!pu)
 		return 0;
-	mine = u->addr;
-	theirs = pu->addr;
+	mine = FIELD(kp, u, addr);
+	theirs = FIELD(kp, pu, addr);
 	if (!theirs)
 		return 0;
-	return !mine || mine->refcnt.refs.counter == 1;
+	return !mine || FIELD(kp, mine, refcnt.refs.counter) == 1;
+}
+
+/* The path of the Unix socket SK, which may be NULL. */
+static __always_inline void unix_path_of(bool kp, struct sock *sk, struct sock_addr *a)
+{
+	struct unix_sock *u = sk ? unix_of(kp, sk) : 0;
+	struct unix_address *ua = u ? FIELD(kp, u, addr) : 0;
+	/* name[] starts with the family, two bytes before the path. */
+	__u32 off = bpf_core_field_offset(struct unix_address, name) + 2;
+	int len, i;
+
+	if (!ua)
+		return;
+	len = FIELD(kp, ua, len) - 2;
+	if (len <= 0 || len > ADDR_LEN)
+		return;
+	a->unix_len = len;
+	if (kp) {
+		bpf_probe_read_kernel(a->peer, len, (__u8 *)ua + off);
+		return;
+	}
+	for (i = 0; i < ADDR_LEN; i++) {
+		if (i >= len)
+			break;
+		a->peer[i] = *((__u8 *)ua + off + i);
+	}
 }
 
 /* NAMED: the Unix socket that has the path; NULL: the peer, as long as SK has one. */
-static __always_inline void sock_addr_of(struct sock *sk, struct sock *named, struct sock_addr *a)
+static __always_inline void sock_addr_of(bool kp, struct sock *sk, struct sock *named,
+					 struct sock_addr *a)
 {
-	__u16 family = sk->__sk_common.skc_family;
+	__u16 family = FIELD(kp, sk, __sk_common.skc_family);
+	int i;
 
 	a->family = family;
-	a->local_port = sk->__sk_common.skc_num;
-	a->peer_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	a->unix_len = 0;
+	a->local_port = a->peer_port = a->unix_len = 0;
 	__builtin_memset(a->local, 0, sizeof(a->local));
 	__builtin_memset(a->peer, 0, sizeof(a->peer));
+	if (family == AF_UNIX) {
+		unix_path_of(kp, named ? named : unix_peer(kp, sk), a);
+		return;
+	}
+	a->local_port = FIELD(kp, sk, __sk_common.skc_num);
+	a->peer_port = bpf_ntohs(FIELD(kp, sk, __sk_common.skc_dport));
 	/* A closed socket has given its port back (inet_put_port()); inet_sport remembers it. */
-	if (!a->local_port && family != AF_UNIX) {
-		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	if (!a->local_port) {
+		struct tcp_sock *tp = tcp_of(kp, sk);
 
 		if (tp)
-			a->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+			a->local_port = bpf_ntohs(FIELD(kp, tp, inet_conn.icsk_inet.inet_sport));
 	}
 	if (family == AF_INET) {
-		*(__u32 *)a->local = sk->__sk_common.skc_rcv_saddr;
-		*(__u32 *)a->peer = sk->__sk_common.skc_daddr;
-	} else if (family == AF_INET6) {
-		__u32 *from = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32;
-		__u32 *to = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32;
-
+		*(__u32 *)a->local = FIELD(kp, sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)a->peer = FIELD(kp, sk, __sk_common.skc_daddr);
+		return;
+	}
 #pragma unroll
-		for (int i = 0; i < 4; i++) {
-			((__u32 *)a->local)[i] = from[i];
-			((__u32 *)a->peer)[i] = to[i];
-		}
-	} else if (family == AF_UNIX) {
-		struct sock *peer = named ? named : unix_peer(sk);
-		struct unix_sock *pu = peer ? bpf_skc_to_unix_sock(peer) : 0;
-		struct unix_address *ua = pu ? pu->addr : 0;
-
-		a->local_port = a->peer_port = 0;
-		if (ua) {
-			/* name[] starts with the family, two bytes before the path. */
-			__u32 off = bpf_core_field_offset(struct unix_address, name) + 2;
-			int len = ua->len - 2, i;
-
-			if (len > 0 && len <= ADDR_LEN) {
-				a->unix_len = len;
-				for (i = 0; i < ADDR_LEN; i++) {
-					if (i >= len)
-						break;
-					a->peer[i] = *((__u8 *)ua + off + i);
-				}
-			}
-		}
+	for (i = 0; i < 4; i++) {
+		((__u32 *)a->local)[i] =
+			FIELD(kp, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i]);
+		((__u32 *)a->peer)[i] = FIELD(kp, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[i]);
 	}
 }
 

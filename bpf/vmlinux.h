@@ -44,6 +44,12 @@ enum {
 	BPF_RB_FORCE_WAKEUP = 2,
 };
 
+/* Only the names count: whether the running kernel has them is asked by CO-RE. */
+enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
+	BPF_FUNC_sock_from_file = 162,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -58,9 +64,12 @@ struct sock_common {
 	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
-	volatile unsigned char skc_state;
+	unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	struct {
+		__s64 counter;
+	} skc_cookie;
 };
 
 struct sk_buff;
@@ -169,6 +178,9 @@ struct pt_regs {
 	/* x86-64 */
 	unsigned long di;
 	unsigned long si;
+	unsigned long dx;
+	unsigned long cx;
+	unsigned long ax;
 };
 
 struct user_pt_regs {
@@ -177,7 +189,13 @@ struct user_pt_regs {
 };
 
 struct seq_file;
-struct file;
+
+struct file_operations;
+
+struct file {
+	const struct file_operations *f_op;
+	void *private_data;
+};
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
@@ -191,6 +209,13 @@ struct bpf_iter__bpf_sk_storage_map {
 	struct bpf_iter_meta *meta;
 	struct bpf_map *map;
 	struct sock *sk;
+	void *value;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
 	void *value;
 };
 

@@ -12,6 +12,7 @@
 #include "numparse.h"
 #include "options.h"
 #include "session.h"
+#include "tiers.h"
 #include "version.h"
 
 static void no_event(void *ctx, const struct ev_head *h)
@@ -26,7 +27,7 @@ static int show_attached(void)
 	struct session_opts o = {.ring_size = 65536};
 	struct session *s = NULL;
 	const char *const *hook;
-	char err[512] = "";
+	char err[1024] = "";
 	int e = session_open(&o, no_event, NULL, &s, err, sizeof(err));
 
 	if (e) {
@@ -40,24 +41,28 @@ static int show_attached(void)
 	return EXIT_NOTHING;
 }
 
+/* Each tier is opened as a run would open it: nothing less proves that it works. */
+static void show_tiers(void)
+{
+	int i;
+
+	for (i = 0; i < TIER_COUNT; i++) {
+		char why[256];
+		int e = session_try(tiers[i].name, why, sizeof(why));
+
+		printf("%-9s %s%s%s\n", tiers[i].name, e ? "no" : "works on this kernel",
+		       *why ? ": " : "", why);
+	}
+}
+
 static void show_kernel(void)
 {
-	struct tier_report tiers[TIER_COUNT];
 	struct utsname u;
-	int i;
 
 	if (!uname(&u))
 		printf("mispair   %s\nkernel    %s %s\n", MISPAIR_VERSION, u.release, u.machine);
 	printf("BTF       %s\n", access("/sys/kernel/btf/vmlinux", R_OK) ? strerror(errno) : "yes");
-	session_try_tiers(tiers);
-	for (i = 0; i < TIER_COUNT; i++) {
-		const struct tier_report *t = &tiers[i];
-
-		printf("%-9s %s\n", t->name,
-		       !t->works  ? t->why
-		       : t->built ? "works on this kernel"
-				  : "works on this kernel, this version has no programs for it");
-	}
+	show_tiers();
 }
 
 static int show_process(uint32_t pid)

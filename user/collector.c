@@ -258,7 +258,7 @@ static void check_losses(struct collector *c)
 	uint64_t total[LOSS_MAX] = {0}, kernel[KLOSS_MAX] = {0}, now = now_ns();
 	int i;
 
-	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_LAYOUT == KLOSS_LAYOUT,
+	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_RETURN == KLOSS_RETURN,
 		       "kernel causes are a prefix");
 	session_losses(c->session, kernel);
 	for (i = 0; i < KLOSS_MAX; i++)
@@ -488,6 +488,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));
 		goto fail;
 	}
+	if (*session_degraded(c->session))
+		fprintf(stderr, "mispair: %s\n", session_degraded(c->session));
 	e = open_sinks(c);
 	if (e)
 		goto fail;

@@ -117,6 +117,7 @@ enum loss {
 	LOSS_LATE_ATTACH,     /* late_attach: a request was sent before the runtime was known */
 	LOSS_MAP_FULL,	      /* map_full: a process, loop or cancellation did not fit a map */
 	LOSS_LAYOUT,	      /* layout: a task did not look as the layout table says */
+	LOSS_RETURN,	      /* return: a probed call's return was not told (kprobe tier) */
 	LOSS_SKIPPED,	 /* skipped: the kernel did not run a program, it was running already */
 	LOSS_TRACK_FULL, /* track_full: the collector's own table of connections was full */
 	LOSS_BAD_RECORD, /* bad_record: a record of an unexpected size */

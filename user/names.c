@@ -64,6 +64,7 @@ const char *const loss_names[LOSS_MAX] = {
 	[LOSS_LATE_ATTACH] = "late_attach",
 	[LOSS_MAP_FULL] = "map_full",
 	[LOSS_LAYOUT] = "layout",
+	[LOSS_RETURN] = "return",
 	[LOSS_SKIPPED] = "skipped",
 	[LOSS_TRACK_FULL] = "track_full",
 	[LOSS_BAD_RECORD] = "bad_record",

@@ -52,7 +52,7 @@ static const struct row {
 	 "always, never"},
 	{OPT_NO_MEMORY, "no-memory", NULL, FOR_BOTH,
 	 "read no task from memory: probe every step, as for a CPython that is not known"},
-	{OPT_HOOK, "hook", "TIER", FOR_BOTH, "force a hook tier (see `mispair probe`)"},
+	{OPT_HOOK, "hook", "TIER", FOR_BOTH, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
 	{OPT_RING, "ring-size", "BYTES", FOR_BOTH, "ring buffer, 4K to 256M (default 4M)"},
 	{OPT_STATS, "stats", "TIME", FOR_BOTH, "a stats event this often (default 10s, 0s: never)"},
 	{OPT_DURATION, "duration", "TIME", FOR_TRACE, "stop after this long"},
@@ -168,6 +168,7 @@ static int parse_word(struct options *o, int val, const char *s)
 						VERDICT_NONE};
 	static const char *const precise[] = {"auto", "always", "never", NULL};
 	static const char *const colors[] = {"never", "always", "auto", NULL};
+	static const char *const tiers[] = {"tp_btf", "fexit", "kprobe", NULL};
 	int n = 0, e;
 
 	if (val == OPT_FAIL_ON) {
@@ -176,6 +177,9 @@ static int parse_word(struct options *o, int val, const char *s)
 	} else if (val == OPT_PRECISE) {
 		e = one_of("precise", s, precise, &n);
 		o->precise = (enum precise)n;
+	} else if (val == OPT_HOOK) {
+		e = one_of("hook", s, tiers, &n);
+		o->tier = s;
 	} else {
 		e = one_of("color", s, colors, &n);
 		o->color = n == 2 ? -1 : n;
@@ -200,15 +204,13 @@ static int apply(struct options *o, int val, const char *s)
 	case OPT_FAIL_ON:
 	case OPT_PRECISE:
 	case OPT_COLOR:
+	case OPT_HOOK:
 		return parse_word(o, val, s);
 	case OPT_STRICT:
 		o->strict = true;
 		return 0;
 	case OPT_LEDGERS:
 		o->ledgers = true;
-		return 0;
-	case OPT_HOOK:
-		o->tier = s;
 		return 0;
 	case OPT_RING:
 		return parse_size(s, 4096, 256u << 20, &o->ring_size)

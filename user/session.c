@@ -17,10 +17,11 @@
 
 /* The skeleton names types that events.h defines. */
 #include "session.h"
+#include "tiers.h"
 #include "worker.h"
 #include "mispair.skel.h"
 
-#define HOOKS_MAX 16
+#define HOOKS_MAX 24
 #define ROW_SIZE  (sizeof(__u64) + sizeof(struct ledger) + sizeof(struct sock_addr) + 8)
 
 struct session {
@@ -30,7 +31,8 @@ struct session {
 	struct worker *worker;
 	session_event_fn fn;
 	void *ctx;
-	const char *tier;
+	const struct tier *tier;
+	char degraded[192];
 	const char *hooks[HOOKS_MAX + 1];
 	uint64_t bad_records;
 	int n_cpus;
@@ -94,11 +96,22 @@ static size_t ring_bytes(size_t want)
 	return n;
 }
 
-/* Iterators and the uprobe are attached when they are needed. */
-static void choose_programs(struct session *s)
+static void load_programs(struct session *s, const char *const *names)
 {
-	bpf_program__set_autoload(s->skel->progs.tp_send, true);
-	bpf_program__set_autoload(s->skel->progs.tp_recv, true);
+	for (; *names; names++)
+		bpf_program__set_autoload(bpf_object__find_program_by_name(s->skel->obj, *names),
+					  true);
+}
+
+/* Iterators and the uprobes are attached when they are needed. */
+static void choose_programs(struct session *s, bool unix_works)
+{
+	struct bpf_map *map;
+
+	load_programs(s, s->tier->programs);
+	if (unix_works)
+		load_programs(s, s->tier->unix_programs);
+	bpf_program__set_autoload(s->skel->progs.dump, !s->tier->keyed);
 	bpf_program__set_autoattach(s->skel->progs.task_cancel, false);
 	bpf_program__set_autoattach(s->skel->progs.task_finalize, false);
 	bpf_program__set_autoattach(s->skel->progs.step_call, false);
@@ -106,7 +119,15 @@ static void choose_programs(struct session *s)
 	bpf_program__set_autoattach(s->skel->progs.step_ends, false);
 	bpf_program__set_autoattach(s->skel->progs.adopt, false);
 	bpf_program__set_autoattach(s->skel->progs.dump, false);
-	s->tier = "tp_btf";
+	bpf_program__set_autoattach(s->skel->progs.dump_keyed, false);
+	s->skel->rodata->opt_kprobe = s->tier->keyed;
+	if (!s->tier->keyed)
+		bpf_map__set_max_entries(s->skel->maps.keyed_ledgers, 1);
+	if (s->tier == &tiers[0])
+		return;
+	/* Before 6.1 (34dd3bad1a6f) a probe may not allocate: WARN_ONCE() in the kernel's log. */
+	bpf_object__for_each_map(map, s->skel->obj) if (bpf_map__type(map) == BPF_MAP_TYPE_HASH)
+		bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(__u32)BPF_F_NO_PREALLOC);
 }
 
 static void list_hooks(struct session *s)
@@ -119,88 +140,67 @@ static void list_hooks(struct session *s)
 		const char *section = bpf_program__section_name(prog);
 		const char *slash = strchr(section, '/');
 
+		/* An entry and its return are one hook. */
 		if (slash && bpf_program__autoload(prog) && bpf_program__autoattach(prog) &&
-		    n < HOOKS_MAX)
+		    n < HOOKS_MAX && strncmp(section, "kretprobe", 9) &&
+		    strncmp(section, "?kretprobe", 10))
 			s->hooks[n++] = slash + 1;
 	}
 	s->hooks[n] = NULL;
 }
 
-static int check_host(char *err, size_t errlen)
+static int no_privilege(char *err, size_t errlen)
 {
-	struct tier_report tiers[TIER_COUNT];
-
-	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
-		if (errno == EACCES)
-			goto privilege;
-		snprintf(err, errlen,
-			 "this kernel offers no BTF (/sys/kernel/btf/vmlinux: %s); mispair needs a "
-			 "kernel built with CONFIG_DEBUG_INFO_BTF",
-			 strerror(errno));
-		return -EOPNOTSUPP;
-	}
-	session_try_tiers(tiers);
-	if (tiers[0].works)
-		return 0;
-	if (geteuid() != 0)
-		goto privilege;
-	snprintf(err, errlen,
-		 "this kernel offers no hook that mispair can use: %s: %s (`mispair probe` tells "
-		 "more)",
-		 tiers[0].name, tiers[0].why);
-	return -EOPNOTSUPP;
-privilege:
 	snprintf(err, errlen,
 		 "no privilege to trace: run as root (CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE)");
 	return -EPERM;
 }
 
-int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx,
-		 struct session **out, char *err, size_t errlen)
+static int check_host(char *err, size_t errlen)
 {
-	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
-	struct session *s;
-	int e;
+	if (!access("/sys/kernel/btf/vmlinux", R_OK))
+		return 0;
+	if (errno == EACCES)
+		return no_privilege(err, errlen);
+	snprintf(err, errlen,
+		 "this kernel offers no BTF (/sys/kernel/btf/vmlinux: %s); mispair needs a "
+		 "kernel built with CONFIG_DEBUG_INFO_BTF",
+		 strerror(errno));
+	return -EOPNOTSUPP;
+}
 
-	libbpf_verbose = opts->verbose;
-	libbpf_set_print(on_libbpf_log);
-	if (opts->tier && strcmp(opts->tier, "tp_btf")) {
-		snprintf(err, errlen, "hook tier '%s' is not in this version; it has: tp_btf",
-			 opts->tier);
+/* Everything of one tier: opened, loaded and attached, or nothing. */
+static int open_tier(struct session *s, const struct session_opts *opts, char *err, size_t errlen)
+{
+	struct tier_report can;
+	int e, args;
+
+	tier_try(s->tier, &can);
+	if (!can.works) {
+		snprintf(err, errlen, "%s", can.why);
 		return -EOPNOTSUPP;
 	}
-	e = check_host(err, errlen);
-	if (e)
-		return e;
-	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* kernels before 5.11 charge maps to it */
-
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	s->fn = fn;
-	s->ctx = ctx;
-	s->n_cpus = libbpf_num_possible_cpus();
-	s->worker = worker_new();
-	if (!s->worker) {
-		e = -ENOMEM;
-		snprintf(err, errlen, "cannot start a thread");
-		goto fail;
-	}
+	if (!can.unix_works)
+		snprintf(s->degraded, sizeof(s->degraded), "Unix sockets are not followed: %s",
+			 can.why);
 	s->skel = mispair_bpf__open();
 	if (!s->skel) {
 		e = -errno;
 		snprintf(err, errlen, "cannot open the BPF object: %s", strerror(-e));
-		goto fail;
+		return e;
 	}
 	memcpy((void *)&s->skel->rodata->filters, &opts->filters, sizeof(opts->filters));
 	s->skel->rodata->opt_ledgers = opts->ledgers;
+	args = tier_args_of("tcp_recvmsg");
+	if (args > 0)
+		s->skel->rodata->opt_recv_args = (__u32)args;
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
-	choose_programs(s);
+	choose_programs(s, can.unix_works);
 	list_hooks(s);
 	e = mispair_bpf__load(s->skel);
 	if (e) {
 		snprintf(err, errlen,
-			 "the kernel refused the BPF programs: %s; run with --verbose for its log",
+			 "the kernel refused the BPF programs: %s (--verbose prints its log)",
 			 strerror(-e));
 		goto fail;
 	}
@@ -213,6 +213,96 @@ int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx
 	e = mispair_bpf__attach(s->skel);
 	if (e) {
 		snprintf(err, errlen, "cannot attach the BPF programs: %s", strerror(-e));
+		goto fail;
+	}
+	return 0;
+fail:
+	ring_buffer__free(s->ring);
+	s->ring = NULL;
+	mispair_bpf__destroy(s->skel);
+	s->skel = NULL;
+	return e;
+}
+
+/* The best tier that works, or the one that was asked for. */
+static int open_best(struct session *s, const struct session_opts *opts, char *err, size_t errlen)
+{
+	char why[256], all[700] = "";
+	const struct tier *t;
+	size_t used = 0;
+	int e = 0;
+
+	for (t = tiers; t < tiers + TIER_COUNT; t++) {
+		if (opts->tier && strcmp(opts->tier, t->name))
+			continue;
+		s->tier = t;
+		s->degraded[0] = '\0';
+		e = open_tier(s, opts, why, sizeof(why));
+		if (!e)
+			return 0;
+		if (used < sizeof(all))
+			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s: %s",
+						 used ? "; " : "", t->name, why);
+	}
+	if (geteuid() != 0)
+		return no_privilege(err, errlen);
+	/* Asked for one tier, the reason alone is the answer. */
+	if (opts->tier)
+		snprintf(err, errlen, "this kernel does not offer the hook tier %s", all);
+	else
+		snprintf(err, errlen, "this kernel offers no hook that mispair can use: %s", all);
+	return -EOPNOTSUPP;
+}
+
+int session_try(const char *tier, char *why, size_t len)
+{
+	struct session_opts opts = {.ring_size = 65536};
+	struct session *s = calloc(1, sizeof(*s));
+	int e;
+
+	if (!s)
+		return -ENOMEM;
+	libbpf_set_print(on_libbpf_log);
+	s->tier = tier_named(tier);
+	e = s->tier ? open_tier(s, &opts, why, len) : -EINVAL;
+	if (!e)
+		snprintf(why, len, "%s", s->degraded);
+	session_close(s);
+	return e;
+}
+
+int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx,
+		 struct session **out, char *err, size_t errlen)
+{
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct session *s;
+	int e;
+
+	libbpf_verbose = opts->verbose;
+	libbpf_set_print(on_libbpf_log);
+	if (opts->tier && !tier_named(opts->tier)) {
+		snprintf(err, errlen, "there is no hook tier '%s'; there are: %s, %s, %s",
+			 opts->tier, tiers[0].name, tiers[1].name, tiers[2].name);
+		return -EINVAL;
+	}
+	e = check_host(err, errlen);
+	if (e)
+		return e;
+	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* kernels before 5.11 charge maps to it */
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->fn = fn;
+	s->ctx = ctx;
+	s->n_cpus = libbpf_num_possible_cpus();
+	e = open_best(s, opts, err, errlen);
+	if (e)
+		goto fail;
+	s->worker = worker_new();
+	if (!s->worker) {
+		e = -ENOMEM;
+		snprintf(err, errlen, "cannot start a thread");
 		goto fail;
 	}
 	*out = s;
@@ -247,7 +337,12 @@ int session_consume(struct session *s)
 
 const char *session_tier(const struct session *s)
 {
-	return s->tier;
+	return s->tier->name;
+}
+
+const char *session_degraded(const struct session *s)
+{
+	return s->degraded;
 }
 
 const char *const *session_hooks(const struct session *s)
@@ -321,10 +416,12 @@ static int open_dump(struct session *s)
 
 	if (s->dump)
 		return 0;
-	info.map.map_fd = (__u32)bpf_map__fd(s->skel->maps.ledgers);
+	info.map.map_fd = (__u32)bpf_map__fd(s->tier->keyed ? s->skel->maps.keyed_ledgers
+							    : s->skel->maps.ledgers);
 	opts.link_info = &info;
 	opts.link_info_len = sizeof(info);
-	s->dump = bpf_program__attach_iter(s->skel->progs.dump, &opts);
+	s->dump = bpf_program__attach_iter(
+		s->tier->keyed ? s->skel->progs.dump_keyed : s->skel->progs.dump, &opts);
 	return s->dump ? 0 : -errno;
 }
 

@@ -19,18 +19,22 @@ struct session_opts {
 	struct filters filters; /* copied */
 	bool ledgers;		/* EV_LEDGER for every TCP socket at its end */
 	bool verbose;		/* libbpf's own log at debug level */
-	const char *tier;	/* force a hook tier by name, NULL: the best that attaches */
+	const char *tier;	/* force a hook tier by its name, NULL: the best that attaches */
 };
 
 /* Called for each record; size has been checked against the kind. Must not block or print. */
 typedef void (*session_event_fn)(void *ctx, const struct ev_head *h);
 
 /*
- * Loads and attaches. On error *ERR holds a sentence: what failed, why, what to do. -EPERM: no
- * privilege; -EOPNOTSUPP: the kernel lacks something; other codes: failure.
+ * Loads and attaches: of the tiers of tiers.h the first that works. On error *ERR holds a sentence:
+ * what failed, why, what to do. -EPERM: no privilege; -EOPNOTSUPP: the kernel lacks something;
+ * other codes: failure.
  */
 int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx,
 		 struct session **out, char *err, size_t errlen);
+/* Loads and attaches everything of one tier and undoes it; WHY: what does not work, "" if all does.
+ */
+int session_try(const char *tier, char *why, size_t len);
 void session_close(struct session *s); /* NULL is fine; detaches everything */
 
 int session_ring_fd(const struct session *s); /* for epoll; readable: call session_consume() */
@@ -77,14 +81,7 @@ void session_unprobe(struct session_probe *p);
 /* It could not be attached: the process was gone by then, for one. */
 bool session_probe_failed(const struct session_probe *p);
 
-/* One hook tier, tried on this kernel by loading and attaching a program that does nothing. */
-struct tier_report {
-	const char *name;
-	bool works;
-	bool built;    /* this version has programs for it */
-	char why[160]; /* why it does not work */
-};
-#define TIER_COUNT 3
-void session_try_tiers(struct tier_report out[TIER_COUNT]);
+/* What this kernel cannot give although a tier works, as a sentence; "" for nothing. */
+const char *session_degraded(const struct session *s);
 
 #endif

@@ -49,6 +49,7 @@ static const char *const loss_words[LOSS_MAX] = {
 	[LOSS_LATE_ATTACH] = "requests were sent before the runtime was known",
 	[LOSS_MAP_FULL] = "a process, a loop or a cancellation did not fit into a map",
 	[LOSS_LAYOUT] = "a task did not look as its layout table says",
+	[LOSS_RETURN] = "the kernel did not tell how a probed call ended",
 	[LOSS_SKIPPED] = "the kernel skipped a program that was running already",
 	[LOSS_TRACK_FULL] = "the table of connections was full",
 	[LOSS_BAD_RECORD] = "a record had an unexpected size",

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Which hook tiers work on this kernel: each is tried by loading *and attaching* a program that
- * does nothing, never by version (fentry on arm64 6.1 loads and then fails to attach; on a
- * locked-down host fentry fails to load while tp_btf, the same program type, works).
- */
+/* Which hook tiers work on this kernel. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +8,10 @@
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include "session.h"
+#include "tiers.h"
 
 /* r0 = 0; exit */
 static const struct bpf_insn nothing[] = {
@@ -51,7 +48,8 @@ static bool try_tracing(const char *name, enum bpf_attach_type type, char *why, 
 	return link >= 0;
 }
 
-static bool try_kprobe(char *why, size_t len)
+/* Attaches a probe that counts nothing to FUNCTION, for a moment. */
+static bool try_kprobe(const char *function, char *why, size_t len)
 {
 	struct perf_event_attr attr = {.size = sizeof(attr)};
 	FILE *f = fopen("/sys/bus/event_source/devices/kprobe/type", "re");
@@ -66,37 +64,89 @@ static bool try_kprobe(char *why, size_t len)
 	}
 	fclose(f);
 	attr.type = type;
-	attr.config1 = (__u64)(uintptr_t) "tcp_sendmsg";
+	attr.config1 = (__u64)(uintptr_t)function;
 	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0) {
-		snprintf(why, len, "probing tcp_sendmsg failed: %s", strerror(errno));
+		snprintf(why, len, "probing %s() failed: %s", function, strerror(errno));
 		return false;
 	}
 	close(fd);
 	return true;
 }
 
-void session_try_tiers(struct tier_report out[TIER_COUNT])
+static void try_tp_btf(struct tier_report *r)
 {
-	static const char *const functions[] = {"tcp_sendmsg", "tcp_recvmsg", "unix_stream_sendmsg",
-						"unix_stream_recvmsg"};
-	struct tier_report *t;
-	size_t i;
+	r->works = r->unix_works =
+		try_tracing("sock_send_length", BPF_TRACE_RAW_TP, r->why, sizeof(r->why)) &&
+		try_tracing("sock_recv_length", BPF_TRACE_RAW_TP, r->why, sizeof(r->why));
+}
 
-	memset(out, 0, TIER_COUNT * sizeof(*out));
-	t = &out[0];
-	t->name = "tp_btf";
-	t->built = true;
-	t->works = try_tracing("sock_send_length", BPF_TRACE_RAW_TP, t->why, sizeof(t->why)) &&
-		   try_tracing("sock_recv_length", BPF_TRACE_RAW_TP, t->why, sizeof(t->why));
+static void try_fexit(struct tier_report *r)
+{
+	r->works = try_tracing("tcp_sendmsg", BPF_TRACE_FEXIT, r->why, sizeof(r->why)) &&
+		   try_tracing("tcp_recvmsg", BPF_TRACE_FEXIT, r->why, sizeof(r->why));
+	if (!r->works)
+		return;
+	r->unix_works =
+		try_tracing("unix_stream_sendmsg", BPF_TRACE_FEXIT, r->why, sizeof(r->why)) &&
+		try_tracing("unix_stream_recvmsg", BPF_TRACE_FEXIT, r->why, sizeof(r->why));
+}
 
-	t = &out[1];
-	t->name = "fexit";
-	t->works = true;
-	for (i = 0; i < sizeof(functions) / sizeof(functions[0]) && t->works; i++)
-		t->works = try_tracing(functions[i], BPF_TRACE_FEXIT, t->why, sizeof(t->why));
+static void try_kprobes(struct tier_report *r)
+{
+	r->works = try_kprobe("tcp_sendmsg", r->why, sizeof(r->why)) &&
+		   try_tracing("tcp_rcv_space_adjust", BPF_TRACE_RAW_TP, r->why, sizeof(r->why));
+	if (!r->works)
+		return;
+	r->unix_works = try_kprobe("unix_stream_sendmsg", r->why, sizeof(r->why)) &&
+			try_kprobe("unix_stream_recvmsg", r->why, sizeof(r->why)) &&
+			try_kprobe("unix_release", r->why, sizeof(r->why));
+}
 
-	t = &out[2];
-	t->name = "kprobe";
-	t->works = try_kprobe(t->why, sizeof(t->why));
+const struct tier tiers[TIER_COUNT] = {
+	{.name = "tp_btf", .programs = {"tp_send", "tp_recv"}},
+	{.name = "fexit",
+	 .programs = {"fexit_tcp_send", "fexit_tcp_recv"},
+	 .unix_programs = {"fexit_unix_send", "fexit_unix_recv"}},
+	{.name = "kprobe",
+	 .keyed = true,
+	 .programs = {"kprobe_tcp_send", "kretprobe_tcp_send", "adjust_tcp_recv", "dump_keyed"},
+	 .unix_programs = {"kprobe_unix_send", "kretprobe_unix_send", "kprobe_unix_recv",
+			   "kretprobe_unix_recv", "kprobe_unix_close"}},
+};
+
+void tier_try(const struct tier *tier, struct tier_report *out)
+{
+	static void (*const try[TIER_COUNT])(struct tier_report *) = {try_tp_btf, try_fexit,
+								      try_kprobes};
+
+	memset(out, 0, sizeof(*out));
+	try[tier - tiers](out);
+}
+
+const struct tier *tier_named(const char *name)
+{
+	int i;
+
+	for (i = 0; i < TIER_COUNT; i++)
+		if (!strcmp(tiers[i].name, name))
+			return &tiers[i];
+	return NULL;
+}
+
+int tier_args_of(const char *function)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *t;
+	int id, n = -1;
+
+	if (!btf)
+		return -1;
+	id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+	if (id > 0) {
+		t = btf__type_by_id(btf, (__u32)id);
+		n = btf_vlen(btf__type_by_id(btf, t->type));
+	}
+	btf__free(btf);
+	return n;
 }

@@ -42,7 +42,7 @@ struct key {
 		N("mispair.findings.reused.certain"), N("mispair.lost.ring_full"),                 \
 		N("mispair.lost.ledger_alloc"), N("mispair.lost.task_unreadable"),                 \
 		N("mispair.lost.late_attach"), N("mispair.lost.map_full"),                         \
-		N("mispair.lost.layout"), N("mispair.lost.skipped"), N("mispair.lost.track_full"),                            \
+		N("mispair.lost.layout"), N("mispair.lost.return"), N("mispair.lost.skipped"), N("mispair.lost.track_full"),                            \
 		N("mispair.lost.bad_record"), N("mispair.lost.sink"), N("mispair.events"),         \
 		N("mispair.cpu_ns")
 
