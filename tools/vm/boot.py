@@ -23,8 +23,10 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kernel", default="6.12", choices=list(kernels.SERIES))
     parser.add_argument("--arch", default="amd64", choices=kernels.ARCHES)
-    parser.add_argument("--binary", type=pathlib.Path, help="mispair itself")
-    parser.add_argument("--tests", type=pathlib.Path, help="where the tests are built")
+    parser.add_argument("--binary", type=pathlib.Path,
+                        default=TREE / "build" / "mispair", help="mispair itself")
+    parser.add_argument("--tests", type=pathlib.Path,
+                        default=TREE / "build" / "tests", help="where the tests are built")
     parser.add_argument("--add", action="append", default=[], metavar="HOSTPATH[:GUESTPATH]")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--append", action="append", default=[], metavar="WORD",
@@ -38,19 +40,15 @@ def arguments():
 
 def main():
     args = arguments()
-    build = TREE / "build"
     try:
-        kernel = kernels.fetch(args.kernel, args.arch)
         under_test = userland.UnderTest(args.arch)
         for item in args.add:
             source, _, where = item.partition(":")
             under_test.add(source, where or os.path.abspath(source))
-        under_test.add_tree(args.binary or build / "mispair", args.tests or build / "tests")
-        environment = {"VM_PORT": guest.MACHINES[args.arch].port}
-        environment.update(item.partition("=")[::2] for item in args.env)
-        under_test.command(args.command, environment)
-        archives = [userland.base(args.arch), under_test.bytes()]
-        return guest.run(kernel, archives, counted=args.icount, append=args.append,
+        under_test.add_tree(args.binary, args.tests)
+        environment = dict(item.partition("=")[::2] for item in args.env)
+        return guest.run(kernels.fetch(args.kernel, args.arch), under_test, args.command,
+                         environment=environment, counted=args.icount, append=args.append,
                          limit=args.limit, sink=lambda line: print(line, flush=True))
     except Unavailable as reason:
         print(f"SKIP {args.kernel} {args.arch}: {reason}", file=sys.stderr)

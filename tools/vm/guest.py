@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 
+import userland
 from cache import Unavailable
 
 START = "vm: test start"
@@ -118,28 +119,26 @@ def _once(command, console, limit, sink):
     return status
 
 
-def run(kernel, archives, *, counted=False, append=(), limit=600, sink=print):
-    """The exit status of the command in ARCHIVES, an iterable of paths and of bytes.
+def run(kernel, under_test, command, *, environment=None, counted=False, append=(), limit=600,
+        sink=print):
+    """Runs COMMAND in a guest that has UNDER_TEST; gives the command's exit status.
 
     A guest that did not come as far as the command is tried once more: a boot in about 200 panics
     under emulation with several threads. A command that began is never repeated.
     """
     machine = MACHINES[kernel.arch]
+    under_test.command(command, {"VM_PORT": machine.port, **(environment or {})})
     with tempfile.TemporaryDirectory(prefix="mispair-vm-") as folder:
         initrd, console = os.path.join(folder, "initrd"), os.path.join(folder, "console")
-        with open(initrd, "wb") as out:
-            for archive in archives:
-                if isinstance(archive, bytes):
-                    out.write(archive)
-                else:
-                    with open(archive, "rb") as part:
-                        shutil.copyfileobj(part, out)
-        command = _command(kernel, machine, initrd, console, counted, list(append))
+        with open(initrd, "wb") as out, open(userland.base(kernel.arch), "rb") as base:
+            shutil.copyfileobj(base, out)
+            out.write(under_test.bytes())
+        qemu = _command(kernel, machine, initrd, console, counted, list(append))
         with one_at_a_time():
             try:
-                return _once(command, console, limit, sink)
+                return _once(qemu, console, limit, sink)
             except Crash as crash:
                 if crash.started:
                     raise
                 print(f"vm: booting once more: {crash}", file=sys.stderr, flush=True)
-            return _once(command, console, limit, sink)
+            return _once(qemu, console, limit, sink)

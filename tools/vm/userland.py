@@ -86,8 +86,8 @@ def python_packages():
 
 def _python_library():
     """Python's own library on this system, without what is large and not imported."""
-    top = subprocess.run(["/usr/bin/python3", "-c", "import os; print(os.path.dirname(os.__file__))"],
-                         check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    top = debs.output(["/usr/bin/python3", "-c",
+                       "import os; print(os.path.dirname(os.__file__))"]).strip()
     for folder, folders, files in os.walk(top):
         folders[:] = [f for f in folders if not LEFT_OUT.search(os.path.join(folder, f) + "/")]
         for name in files:
