@@ -101,7 +101,7 @@ def run_leaves_other_processes_alone(context):
     """The same bug in a process that is not a child of the command."""
     port = context.redis().port
     path = context.file("other.json")
-    mispair = subprocess.Popen([str(context.mispair), "run", "--json", path, "--", "/bin/cat"],
+    mispair = subprocess.Popen(context.argv("run", "--json", path, "--", "/bin/cat"),
                                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     try:
@@ -126,7 +126,7 @@ def standard_output_carries_nothing_but_events(context):
 
 
 def a_closed_pipe_ends_quietly(context):
-    mispair = subprocess.Popen([str(context.mispair), "trace", "--json", "-"],
+    mispair = subprocess.Popen(context.argv("trace", "--json", "-"),
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     try:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The guest's first process: mounts what the tests need, runs /vm/command on the second serial port,
 # says how it ended, and powers off.
-/bin/busybox mkdir -p /proc /sys /dev /tmp /run /root
+/bin/busybox mkdir -p /sbin /usr/bin /usr/sbin /proc /sys /dev /tmp /run /root
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
