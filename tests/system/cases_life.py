@@ -26,7 +26,11 @@ def own_bpf_objects(pid):
     """What a process holds, by its descriptors: other BPF users of this host do not count."""
     held = {kind: set() for kind in KINDS}
     for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)$", info.read_text(), re.M):
+        try:
+            text = info.read_text()
+        except FileNotFoundError:  # closed since it was listed
+            continue
+        for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)$", text, re.M):
             held[kind].add(int(number))
     return held
 
@@ -51,7 +55,7 @@ def after_sigkill_nothing_is_left_in_the_kernel(context):
     trace.process.kill()
     trace.process.wait()
     # The kernel frees them after a grace period of its own.
-    wait_until(lambda: nothing_is_left(held), 5, "the kernel frees mispair's objects")
+    wait_until(lambda: nothing_is_left(held), START_LIMIT, "the kernel frees mispair's objects")
     left = pinned() - before
     check(not left, f"pinned files are left: {left}")
     return ", ".join(f"{len(held[kind])} {kind}s" for kind in KINDS)

@@ -18,6 +18,8 @@ from cache import TREE, Unavailable
 
 MATRIX = [(series, "amd64") for series in kernels.SERIES] + [("6.1", "arm64"), ("6.12", "arm64")]
 
+TIERS = ("tp_btf", "fexit", "kprobe")
+
 SK, MSG, LEN, TASK, SOCKET = ("struct sock *", "struct msghdr *", "long unsigned int",
                               "struct task_struct *", "struct socket *")
 
@@ -58,6 +60,12 @@ SOME_VERSIONS = {}
 
 # Kinds of programs whose section names a function or a tracepoint of the kernel.
 SECTION = re.compile(r'SEC\("\??(tp_btf|raw_tp|fentry|fexit|kprobe|kretprobe)/(\w+)"\)')
+
+
+def chosen(words):
+    """SERIES[/ARCH] as (series, arch); all of the matrix if there are none."""
+    return [(series, arch or "amd64") for series, _, arch in
+            (word.partition("/") for word in words or [])] or MATRIX
 
 
 def version(kernel):
@@ -143,12 +151,11 @@ def main():
                         help="only this one; may be repeated")
     parser.add_argument("--max-skips", type=int, default=0, metavar="N")
     args = parser.parse_args()
-    wanted = [tuple(k.split("/")) if "/" in k else (k, "amd64") for k in args.kernel or []]
     header = vmlinux_h.fields((TREE / "bpf" / "vmlinux.h").read_text())
     count = {"passed": 0, "failed": 0, "skipped": 0}
     seen = []
     report("bpf/", list(check_sources()), count)
-    for series, arch in wanted or MATRIX:
+    for series, arch in chosen(args.kernel):
         began = time.monotonic()
         try:
             kernel = kernels.fetch(series, arch)
