@@ -11,6 +11,7 @@ import os
 import pathlib
 import sys
 
+import cross
 import guest
 import kernels
 import userland
@@ -23,10 +24,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kernel", default="6.12", choices=list(kernels.SERIES))
     parser.add_argument("--arch", default="amd64", choices=kernels.ARCHES)
-    parser.add_argument("--binary", type=pathlib.Path,
-                        default=TREE / "build" / "mispair", help="mispair itself")
-    parser.add_argument("--tests", type=pathlib.Path,
-                        default=TREE / "build" / "tests", help="where the tests are built")
+    parser.add_argument("--binary", type=pathlib.Path, help="mispair itself; build/mispair, on "
+                        "arm64 cross-built")
+    parser.add_argument("--tests", type=pathlib.Path, help="where the tests are built")
     parser.add_argument("--add", action="append", default=[], metavar="HOSTPATH[:GUESTPATH]")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--append", action="append", default=[], metavar="WORD",
@@ -41,11 +41,15 @@ def arguments():
 def main():
     args = arguments()
     try:
+        if args.arch == "arm64" and not (args.binary and args.tests):
+            build = cross.build(TREE / "build" / "arm64")
+        else:
+            build = TREE / "build"
         under_test = userland.UnderTest(args.arch)
         for item in args.add:
             source, _, where = item.partition(":")
             under_test.add(source, where or os.path.abspath(source))
-        under_test.add_tree(args.binary, args.tests)
+        under_test.add_tree(args.binary or build / "mispair", args.tests or build / "tests")
         environment = dict(item.partition("=")[::2] for item in args.env)
         return guest.run(kernels.fetch(args.kernel, args.arch), under_test, args.command,
                          environment=environment, counted=args.icount, append=args.append,
@@ -53,7 +57,7 @@ def main():
     except Unavailable as reason:
         print(f"SKIP {args.kernel} {args.arch}: {reason}", file=sys.stderr)
         return SKIPPED
-    except guest.Crash as crash:
+    except (guest.Crash, cross.BuildFailed) as crash:
         print(f"vm: {crash}", file=sys.stderr)
         return 1
 

@@ -3,7 +3,7 @@
 
 Two archives: the base (shell, Python, redis, bpftool), which is kept in the cache until a package
 in it changes, and what is under test, gathered anew for each boot from the tree and its build.
-On amd64 the base is gathered from the running system.
+On amd64 the base is gathered from the running system, on arm64 from unpacked packages.
 """
 
 import functools
@@ -17,6 +17,7 @@ import subprocess
 
 import cache
 import cpio
+import cross
 import debs
 from cache import TREE, Unavailable
 
@@ -30,6 +31,7 @@ LEFT_OUT = re.compile(r"/(test|tests|idlelib|lib2to3|tkinter|ensurepip|turtledem
                       r"pydoc_data|config-[^/]*)(/|$)")
 # What a guest gets of the tree.
 TREE_PARTS = ("tests/corpus", "tests/system", "tests/vm", "tools/bench", "tools/vm")
+UNPACKED_LEFT_OUT = ("/usr/share", "/etc", "/var", "/usr/include")
 # Files of the network that libraries look for.
 ETC = {"etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n", "etc/group": b"root:x:0:\n",
        "etc/hosts": b"127.0.0.1 localhost guest\n::1 localhost\n",
@@ -149,6 +151,33 @@ def base_amd64():
     return path
 
 
+def _gather_unpacked(archive, root):
+    """All of an unpacked root that a program can need."""
+    for folder, folders, files in os.walk(root):
+        inside = os.path.normpath("/" + os.path.relpath(folder, root)).rstrip("/") + "/"
+        folders[:] = [f for f in folders if inside + f not in UNPACKED_LEFT_OUT
+                      and not LEFT_OUT.search(inside + f + "/")]
+        for name in files:
+            archive.host_file(os.path.join(folder, name), inside + name)
+        for name in folders:
+            if os.path.islink(os.path.join(folder, name)):
+                archive.host_file(os.path.join(folder, name), inside + name)
+
+
+def base_arm64():
+    root, key = cross.guest_root()
+    path = cache.folder("userland") / f"arm64-{key}-{VERSION}.cpio"
+    if not path.exists():
+        for old in path.parent.glob("arm64-*.cpio"):
+            old.unlink()
+        write_archive(path, lambda archive: (_gather_unpacked(archive, root), _finish(archive)))
+    return path
+
+
+def base(arch):
+    return {"amd64": base_amd64, "arm64": base_arm64}[arch]()
+
+
 def write_archive(path, fill):
     """Whole or not at all."""
     partial = path.with_suffix(f".{os.getpid()}.tmp")
@@ -201,7 +230,3 @@ class UnderTest:
     def bytes(self):
         self._archive.close()
         return self._buffer.getvalue()
-
-
-def base(arch):
-    return {"amd64": base_amd64}[arch]()
