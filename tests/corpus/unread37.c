@@ -16,8 +16,8 @@
 static uint8_t request[REQUEST], reply[REPLY];
 
 /*
- * A Unix socket's SIOCINQ counts a buffer that was read in part as a whole on some kernels (6.18.15),
- * so there the bytes are looked at.
+ * On some kernels (6.18.15) a Unix socket's SIOCINQ counts a buffer that was read in part as a
+ * whole, so there the bytes are looked at.
  */
 static int queued(int fd, bool is_unix)
 {

@@ -193,7 +193,7 @@ class Context:
         return max(usual // 10, 1) if self._small else usual
 
     def argv(self, *args):
-        """mispair's own command line, with the hook tier that is forced in this run of the tests."""
+        """mispair's command line, with the hook tier that is forced in this run of the tests."""
         words = list(map(str, args))
         if self._hook and words and words[0] in ("run", "trace"):
             words.insert(1, f"--hook={self._hook}")

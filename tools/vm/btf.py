@@ -24,11 +24,11 @@ STRINGS_BEGIN = b"\0int\0"
 
 
 def _tool(name, data):
-    """DATA through a decompressor that is told to stop at the end of its own stream."""
+    """DATA through a decompressor, from its standard input to its standard output."""
     program = shutil.which(name)
     if not program:
         raise Unavailable(f"{name} is not installed")
-    # What follows the payload is not for it: it complains, and has written everything by then.
+    # It complains about what follows its stream, and has written everything by then.
     return subprocess.run([program, "-dcf"], input=data, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL).stdout
 
@@ -80,7 +80,8 @@ def payload(image):
     data = image[code + offset:code + offset + length]
     for magic, undo in COMPRESSIONS:
         if data.startswith(magic):
-            return undo(data)
+            # The last four bytes are the size of what was compressed.
+            return undo(data)[:struct.unpack("<I", data[-4:])[0]]
     return None
 
 

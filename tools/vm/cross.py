@@ -24,8 +24,8 @@ DEV = ("libbpf-dev", "libelf-dev", "zlib1g-dev", "libjson-c-dev", "libcmocka-dev
 GUEST = ("python3-redis", "python3-aioredis", "redis-server", "redis-tools", "bpftool",
          "busybox-static", "libbpf1", "libelf1", "libjson-c5", "libcmocka0")
 # Of all that these depend on: libraries, Python, redis and bpftool, not Perl and the installer.
-WANTED = re.compile(r"(lib(?!perl|pam|semanage|newt|slang|debian|text-|file-)[a-z0-9.+-]+(?<!-perl)|"
-                    r"python3[a-z0-9.-]*|redis-.*|bpftool|busybox-static|zlib1g|uthash-dev)")
+WANTED = re.compile(r"lib(?!perl|pam|semanage|newt|slang|debian|text-|file-)[a-z0-9.+-]+(?<!-perl)"
+                    r"|python3[a-z0-9.-]*|redis-.*|bpftool|busybox-static|zlib1g")
 
 
 class BuildFailed(Exception):

@@ -123,10 +123,10 @@ def vectors_of(kernel, lines):
 def refusal(kernel, tier, test, lines):
     """Exit status 4, and a sentence that helps."""
     text = " ".join(line for line in lines if not line.startswith("status "))
-    ok = status_of(lines) == 4 and HELPS.search(text)
-    return Row(kernel, tier, test, "ok" if ok else "FAILED",
-               text[-300:] if ok else f"status {status_of(lines)}, not 4 and a reason: {text[-300:]}",
-               0.0)
+    if status_of(lines) == 4 and HELPS.search(text):
+        return Row(kernel, tier, test, "ok", text[-300:], 0.0)
+    return Row(kernel, tier, test, "FAILED",
+               f"status {status_of(lines)}, not 4 and a reason: {text[-300:]}", 0.0)
 
 
 def locked(kernel, lines, tiers):
