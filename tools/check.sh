@@ -104,6 +104,8 @@ vm() {
 	counted "signatures" /usr/bin/python3 tools/vm/signatures.py --max-skips 3
 	counted "kernels" /usr/bin/python3 tools/vm/matrix.py --build "$build" --quick \
 		--kernel 6.1 --kernel 6.12 --max-skips 1
+	counted "cost" /usr/bin/python3 tools/vm/bench.py --binary "$build/mispair" \
+		--tests "$build/tests" --workloads ping-pong
 }
 
 vm_all() {

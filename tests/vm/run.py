@@ -222,6 +222,8 @@ def a_rise_of_more_than_three_percent_is_told():
         table = {"ping-pong": {"untraced": untraced, "tp_btf": traced}}
         found = list(bench.compare(table, baseline, ["tp_btf"]))
         check(len(found) == rises, f"{untraced}, {traced}: {found}")
+    found = list(bench.compare({"ping-pong": {"untraced": 1, "fexit": 1}}, baseline, ["fexit"]))
+    check(len(found) == 1 and "no such figure" in found[0], f"{found}")
 
 
 def figures_are_told_only_if_untraced_stays_the_same():

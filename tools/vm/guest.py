@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,16 @@ def one_at_a_time():
         yield
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def _no_orphan():
+    """Whoever ends this process ends the guest too: what cleans up is run."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _command(kernel, machine, initrd, console, counted, append):
@@ -135,7 +146,7 @@ def run(kernel, under_test, command, *, environment=None, counted=False, append=
             shutil.copyfileobj(base, out)
             out.write(under_test.bytes())
         qemu = _command(kernel, machine, initrd, console, counted, list(append))
-        with one_at_a_time():
+        with one_at_a_time(), _no_orphan():
             try:
                 return _once(qemu, console, limit, sink)
             except Crash as crash:
