@@ -144,10 +144,11 @@ def main():
     show(table, args.tiers)
     show_programs(results)
     compared = args.kernel == BASELINE_KERNEL and not args.programs
-    if compared and args.update and not wrong:
+    if args.update and compared and not wrong:
         BASELINE.write_text(json.dumps({"kernel": release, "figures": table}, indent=1) + "\n")
-    elif compared:
-        wrong += compare(table, json.loads(BASELINE.read_text()), args.tiers)
+    elif compared and not args.update:
+        baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {"figures": {}}
+        wrong += compare(table, baseline, args.tiers)
     for line in wrong:
         print(f"FAILED bench-vm: {line}")
     print(f"Linux {release}, {'' if compared else 'not compared, '}"

@@ -6,6 +6,7 @@ mirror is the one that the system uses: only the suite's name differs.
 """
 
 import functools
+import os
 import pathlib
 import re
 import shutil
@@ -17,6 +18,7 @@ from cache import Unavailable
 
 # Lists older than this are fetched again.
 FRESH = 12 * 3600
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 FALLBACK = {"main": "http://deb.debian.org/debian",
             "security": "http://deb.debian.org/debian-security"}
 
@@ -48,7 +50,8 @@ class Suite:
         self.name = name
         self.arch = arch
         archive = "security" if name.endswith("-security") else "main"
-        self._line = f"{mirrors()[archive]} {name} main"
+        signed = f"[signed-by={KEYRING}] " if os.path.exists(KEYRING) else ""
+        self._line = f"{signed}{mirrors()[archive]} {name} main"
         self._folder = cache.folder("apt", f"{arch}-{name}")
 
     def _apt(self, command, *args, cwd=None):

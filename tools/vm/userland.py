@@ -8,6 +8,7 @@ On amd64 the base is gathered from the running system, on arm64 from unpacked pa
 
 import functools
 import hashlib
+import importlib.util
 import io
 import os
 import pathlib
@@ -113,10 +114,10 @@ def _gather(archive):
         for path in debs.output(["dpkg", "-L", package]).splitlines():
             if path.startswith("/usr/lib/") and os.path.isfile(path):
                 put(archive, path)
-                compiled = f"{os.path.dirname(path)}/__pycache__/" \
-                           f"{pathlib.Path(path).stem}.cpython-311.pyc"
-                if path.endswith(".py") and os.path.exists(compiled):
-                    put(archive, compiled)
+                if path.endswith(".py"):
+                    compiled = importlib.util.cache_from_source(path)
+                    if os.path.exists(compiled):
+                        put(archive, compiled)
                 if path.endswith(".so"):
                     for library in libraries(path):
                         put(archive, library)
