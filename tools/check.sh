@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs the tests: check.sh BUILD [style|unit|kernel|system|demo|fuzz ...], all of them by default.
+# Runs the tests: check.sh BUILD [style|unit|kernel|system|demo|fuzz|vm|vm-all ...]; by default all but
+# the last, which is `make check-vm`.
 # Says each failure and each skip with its reason, and closes with one line of totals.
 set -u
 build=$1
 shift
-groups=${*:-style unit kernel fuzz demo system}
+groups=${*:-style unit kernel fuzz demo system vm}
 # Without a second Python 3.11 on the PATH its half of the asyncio tests is skipped.
 max_skips=${MAX_SKIPS:-45}
 passed=0 failed=0 skipped=0
@@ -76,19 +77,41 @@ demo() {
 	fi
 }
 
-# The runner's own closing line is "N passed, N failed, N skipped".
-system() {
-	local line log status
+# counted WHAT CMD...: a runner whose own closing line is "N passed, N failed, N skipped".
+counted() {
+	local what=$1 line log status
+	shift
 	log=$(mktemp)
-	/usr/bin/python3 tests/system/run.py --mispair "$build/mispair" \
-		--binaries "$build/tests" --max-skips "$max_skips" 2>&1 | tee "$log"
+	"$@" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -1)
 	rm -f "$log"
-	if [ -z "$line" ]; then fail "system tests: no closing line"; return; fi
+	if [ -z "$line" ]; then fail "$what: no closing line"; return; fi
 	set -- $line
 	passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
-	[ "$status" = 0 ] || [ "$3" != 0 ] || fail "system tests: too many skips"
+	[ "$status" = 0 ] || [ "$3" != 0 ] || fail "$what: too many skips"
+}
+
+system() {
+	counted "system tests" /usr/bin/python3 tests/system/run.py --mispair "$build/mispair" \
+		--binaries "$build/tests" --max-skips "$max_skips"
+}
+
+# The pure parts of the VM tools, the kernels' types, and the two kernels of Debian 12 in guests. A
+# kernel that the archive does not give today is a skip.
+vm() {
+	counted "VM tools" /usr/bin/python3 tests/vm/run.py
+	counted "signatures" /usr/bin/python3 tools/vm/signatures.py --max-skips 3
+	counted "kernels" /usr/bin/python3 tools/vm/matrix.py --build "$build" --quick \
+		--kernel 6.1 --kernel 6.12 --max-skips 1
+	counted "cost" /usr/bin/python3 tools/vm/bench.py --binary "$build/mispair" \
+		--tests "$build/tests" --workloads ping-pong
+}
+
+vm_all() {
+	counted "VM tools" /usr/bin/python3 tests/vm/run.py
+	counted "signatures" /usr/bin/python3 tools/vm/signatures.py --max-skips 1
+	counted "kernels" /usr/bin/python3 tools/vm/matrix.py --build "$build" --max-skips 2
 }
 
 for group in $groups; do
@@ -100,6 +123,8 @@ for group in $groups; do
 	fuzz) fuzz ;;
 	demo) demo ;;
 	system) system ;;
+	vm) vm ;;
+	vm-all) vm_all ;;
 	*) fail "no such group: $group" ;;
 	esac
 done

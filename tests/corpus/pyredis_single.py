@@ -3,6 +3,7 @@
 
 import asyncio
 import random
+import sys
 
 from pyredis_common import (arguments, close, hold_arguments, single_client, wait_arguments,
                             wait_to_go_on)
@@ -82,7 +83,8 @@ async def main(args):
     clients = [await one_timing(wire, server, args, timing) for timing in timings(args)]
     # Before the clients are closed: "closed" means that the client gave the connection up.
     report("pyredis-single-" + args.order, wire, server, cancelled_owed=wire.cancelled())
-    await asyncio.sleep(args.linger)
+    if args.hold_open:
+        sys.stdin.readline()
     for client in clients:
         await close(client)
     server.close()
@@ -97,7 +99,7 @@ if __name__ == "__main__":
     parser.add_argument("--clean", type=int, default=0, help="clean exchanges first")
     parser.add_argument("--timings", type=int, default=1, metavar="K",
                         help="K connections one after another, the timings varied")
-    parser.add_argument("--linger", type=float, default=0, metavar="SECONDS",
-                        help="keep the connections open after the truth is printed")
+    parser.add_argument("--hold-open", action="store_true",
+                        help="keep the connections open until a line comes on stdin")
     parser.add_argument("--stock", action="store_true", help="without the bug")
     asyncio.run(main(parser.parse_args()))

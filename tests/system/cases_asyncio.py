@@ -113,7 +113,8 @@ def each_process_of_a_loop_is_judged(context, order):
 
 def stock_redis_closes_each_cancelled_connection(context, pool, python):
     result = context.run(context.workload("pyredis_stock.py", "--port", context.redis().port,
-                                          "--pool", pool, python=python()))
+                                          "--pool", pool, "--cancelled",
+                                          context.amount(1000), python=python()))
     truth, events = result.truths[0], result.events
     check(truth["wrong"] == 0, f"the workload saw {truth['wrong']} wrong answers")
     for name in ("connection.dirty", "connection.reused"):

@@ -60,7 +60,7 @@ def two_hundred_thousand_exchanges_are_counted_exactly(context):
 def exchanges_are_counted_exactly(context, options):
     server = context.echo_server()
     result = context.run(exchanges(context, server, "--v4", 20, "--v6", 15, "--unix", 15,
-                                   "--per-conn", 200, *options), "--ledgers")
+                                   "--per-conn", context.amount(200), *options), "--ledgers")
     truth = result.truths[0]
     ledgers_agree(result.events, truth)
     check(not result.events.alarms(), f"alarms: {result.events.alarms()[:1]}")

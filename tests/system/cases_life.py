@@ -26,7 +26,11 @@ def own_bpf_objects(pid):
     """What a process holds, by its descriptors: other BPF users of this host do not count."""
     held = {kind: set() for kind in KINDS}
     for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)$", info.read_text(), re.M):
+        try:
+            text = info.read_text()
+        except FileNotFoundError:  # closed since it was listed
+            continue
+        for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)$", text, re.M):
             held[kind].add(int(number))
     return held
 
@@ -51,7 +55,7 @@ def after_sigkill_nothing_is_left_in_the_kernel(context):
     trace.process.kill()
     trace.process.wait()
     # The kernel frees them after a grace period of its own.
-    wait_until(lambda: nothing_is_left(held), 5, "the kernel frees mispair's objects")
+    wait_until(lambda: nothing_is_left(held), START_LIMIT, "the kernel frees mispair's objects")
     left = pinned() - before
     check(not left, f"pinned files are left: {left}")
     return ", ".join(f"{len(held[kind])} {kind}s" for kind in KINDS)
@@ -101,7 +105,7 @@ def run_leaves_other_processes_alone(context):
     """The same bug in a process that is not a child of the command."""
     port = context.redis().port
     path = context.file("other.json")
-    mispair = subprocess.Popen([str(context.mispair), "run", "--json", path, "--", "/bin/cat"],
+    mispair = subprocess.Popen(context.argv("run", "--json", path, "--", "/bin/cat"),
                                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     try:
@@ -126,7 +130,7 @@ def standard_output_carries_nothing_but_events(context):
 
 
 def a_closed_pipe_ends_quietly(context):
-    mispair = subprocess.Popen([str(context.mispair), "trace", "--json", "-"],
+    mispair = subprocess.Popen(context.argv("trace", "--json", "-"),
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
     try:

@@ -51,7 +51,8 @@ def a_full_ring_accuses_nobody(context):
     """The collector is stopped while a correct client cancels a thousand commands."""
     trace = context.trace("--ring-size", TINY)
     with workload_that_nobody_watches(context, trace, "pyredis_stock.py", "--port",
-                                      context.redis().port) as process:
+                                      context.redis().port, "--cancelled",
+                                      context.amount(1000)) as process:
         truth = truths_in(process.stdout.readline())[0]
         process.wait(RUN_LIMIT)
     trace.process.send_signal(signal.SIGCONT)
@@ -67,10 +68,12 @@ def a_socket_with_a_gap_is_unobserved(context):
     trace = context.trace("--ring-size", TINY)
     with workload_that_nobody_watches(context, trace, "pyredis_single.py", "--port",
                                       context.redis().port, "--timings", 100,
-                                      "--linger", 2) as process:
-        # The truth comes before it lingers.
+                                      "--hold-open") as process:
         truth = truths_in(process.stdout.readline())[0]
         trace.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: trace.so_far().named("lost"), START_LIMIT, "the loss is told")
+        process.stdin.write("close them\n")
+        process.stdin.flush()
         process.wait(RUN_LIMIT)
     events = trace.finish()
     lost = losses_add_up(events)

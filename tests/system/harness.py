@@ -157,9 +157,11 @@ Result = collections.namedtuple("Result", "status stdout stderr events truths")
 class Context:
     """What one test may use; everything it started is stopped when the test ends."""
 
-    def __init__(self, mispair, binaries):
+    def __init__(self, mispair, binaries, hook=None, small=False):
         self.mispair = mispair
         self.binaries = binaries
+        self._hook = hook
+        self._small = small
         self.directory = tempfile.mkdtemp(prefix="mispair-test-")
         self._started = []
 
@@ -186,9 +188,20 @@ class Context:
     def file(self, name):
         return os.path.join(self.directory, name)
 
+    def amount(self, usual):
+        """How much of something a workload does: less of it on an emulated machine."""
+        return max(usual // 10, 1) if self._small else usual
+
+    def argv(self, *args):
+        """mispair's command line, with the hook tier that is forced in this run of the tests."""
+        words = list(map(str, args))
+        if self._hook and words and words[0] in ("run", "trace"):
+            words.insert(1, f"--hook={self._hook}")
+        return [str(self.mispair), *words]
+
     def command(self, *args, environment=None, **options):
         """mispair itself, to its end."""
-        return subprocess.run([str(self.mispair), *map(str, args)], stdin=subprocess.DEVNULL,
+        return subprocess.run(self.argv(*args), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               timeout=RUN_LIMIT, env=environment, **options)
 
@@ -217,7 +230,7 @@ class Trace:
         self.path = context.file(f"trace-{len(os.listdir(context.directory))}.json")
         self._stderr = open(self.path + ".stderr", "w+")
         self.process = subprocess.Popen(
-            [str(context.mispair), "trace", "--json", self.path, *map(str, options)],
+            context.argv("trace", "--json", self.path, *options),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._stderr)
         wait_until(self._ready, START_LIMIT, "mispair trace starts")
 

@@ -25,8 +25,9 @@ def tests():
         yield from importlib.import_module(name).tests()
 
 
-def run_one(function, mispair, binaries):
-    context = harness.Context(mispair, binaries)
+def run_one(function, args):
+    context = harness.Context(args.mispair.resolve(), args.binaries.resolve(), args.hook,
+                              args.small)
     try:
         return "ok", function(context)
     except harness.Skip as reason:
@@ -43,7 +44,11 @@ def run_one(function, mispair, binaries):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", metavar="TEXT", help="tests with this in their name")
+    parser.add_argument("--only", metavar="TEXT", action="append", default=[],
+                        help="tests with this in their name; may be repeated")
+    parser.add_argument("--hook", metavar="TIER", help="force a hook tier on every mispair")
+    parser.add_argument("--small", action="store_true",
+                        help="smaller workloads, for an emulated machine")
     parser.add_argument("--list", action="store_true", help="print the names and exit")
     parser.add_argument("--mispair", type=pathlib.Path,
                         default=harness.TREE / "build" / "mispair")
@@ -57,18 +62,18 @@ def arguments():
 def main():
     args = arguments()
     chosen = [(name, function) for name, function in tests()
-              if args.only is None or args.only in name]
+              if not args.only or any(text in name for text in args.only)]
     if args.list:
         print("\n".join(name for name, _ in chosen))
         return 0
     if not chosen:
-        sys.exit(f"run.py: no test has {args.only!r} in its name")
+        sys.exit(f"run.py: no test has one of {args.only} in its name")
     if not args.mispair.exists():
         sys.exit(f"run.py: {args.mispair} is not built")
     count = {"ok": 0, "FAILED": 0, "SKIP": 0}
     for number, (name, function) in enumerate(chosen, 1):
         began = time.monotonic()
-        outcome, detail = run_one(function, args.mispair.resolve(), args.binaries.resolve())
+        outcome, detail = run_one(function, args)
         count[outcome] += 1
         took = time.monotonic() - began
         print(f"{outcome} {number} - {name} ({detail or 'as expected'}; {took:.1f} s)", flush=True)
