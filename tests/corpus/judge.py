@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What mispair said against what was true, one connection at a time.
+
+The truth is the last line of a workload's output, one JSON object:
+
+  workload        its name                 pid             of the process with the connections
+  operations      requests made            cancelled       given up, timed out, interrupted
+  cancelled_owed  of these, while owed     wrong           answers that were somebody else's
+  connections     by local port, or "cookie:<hex SO_COOKIE>" for a Unix socket, each with
+      wrong       wrong answers it gave    closed          the client gave it up itself
+      abandoned   its reply was owed when its owner stopped waiting (`cancelled` means the same)
+      reuse       how often it was sent on after that: a count, or counts by kind
+      must        names of verdicts that have to be given for it, "swallowed" among them
+
+Without `connections`, for a library that hides its sockets, the run is judged as a whole.
+"""
+
+import collections
+import json
+
+ALARM = ("likely", "certain")
+IDLE = ("exchange.abandoned", "connection.dirty", "connection.leaked")
+VERDICTS = ("reused", "dirty", "abandoned", "leaked", "closed", "drained", "unobserved")
+WHOLE = "(the whole run)"
+
+
+def truth_in(stdout):
+    """The last line that is a truth; older workloads call themselves a row."""
+    for line in reversed(stdout.splitlines()):
+        if line.startswith(('{"workload"', '{"row"')):
+            return json.loads(line)
+    return None
+
+
+def key_of(event):
+    if event.get("network.transport") == "unix":
+        return "cookie:" + str(event.get("mispair.socket.cookie"))
+    return str(event.get("network.local.port"))
+
+
+def short(event):
+    return event["event.name"].removeprefix("mispair.").split(".")[-1]
+
+
+def was_reused(connection):
+    reuse = connection.get("reuse", 0)
+    return bool(connection["wrong"] or
+                (any(reuse.values()) if isinstance(reuse, dict) else reuse))
+
+
+def was_abandoned(connection):
+    return bool(connection.get("abandoned", connection.get("cancelled", 0)))
+
+
+class Judgement:
+    """One run. `found`, `missed` and `false` are sets of connections."""
+
+    def __init__(self, truth, events):
+        self.truth = truth
+        self.counts = collections.Counter()
+        self.kinds = collections.Counter()
+        self.lost = sum(event["mispair.lost.count"] for event in events.named("lost"))
+        self.found, self.missed, self.false, self.right = set(), set(), set(), set()
+        self.complaints = []
+        self._said = collections.defaultdict(set)
+        self._note(events)
+        if "connections" in truth:
+            self._by_connection(truth["connections"])
+        else:
+            self._as_a_whole()
+
+    def _note(self, events):
+        for event in events.all:
+            verdict, confidence = short(event), event.get("mispair.confidence")
+            if verdict not in VERDICTS:
+                continue
+            self.counts[verdict, confidence] += 1
+            kind = event.get("mispair.cancel.kind")
+            if kind and verdict not in ("unobserved",):
+                self.kinds[kind] += 1
+            key = key_of(event)
+            if confidence in ALARM or verdict in ("closed", "drained", "unobserved"):
+                self._said[key].add(verdict)
+            if event.get("mispair.cancel.swallowed"):
+                self._said[key].add("swallowed")
+
+    def _by_connection(self, connections):
+        for key, connection in connections.items():
+            said = self._said.get(key, set())
+            if connection["wrong"]:
+                (self.found if "reused" in said else self.missed).add(key)
+            for verdict in set(connection.get("must", ())) - said:
+                self.complaints.append(f"{key} is not called {verdict}")
+                self.missed.add(key)
+        for key, said in self._said.items():
+            self._weigh(key, said, connections.get(key))
+
+    def _weigh(self, key, said, connection):
+        """Was each alarm about this connection right?"""
+        if not said & {"reused", "dirty", "abandoned", "leaked"}:
+            return
+        if connection is None:
+            self._accuse(key, "a connection that the workload does not know")
+            return
+        if "reused" in said and not was_reused(connection):
+            self._accuse(key, "called reused, and never was")
+        elif said & {"dirty", "abandoned", "leaked"} and not (
+                was_reused(connection) or was_abandoned(connection)):
+            self._accuse(key, "called dirty or abandoned, and nobody left it")
+        elif said & {"dirty", "abandoned", "leaked"} and "reused" not in said and (
+                connection["closed"] and not was_reused(connection)
+                and not connection.get("returned")):
+            self._accuse(key, "called dirty or abandoned, and it was closed")
+        else:
+            self.right.add(key)
+
+    def _accuse(self, key, why):
+        self.false.add(key)
+        self.complaints.append(f"{key}: {why}")
+
+    def _as_a_whole(self):
+        said = set().union(*self._said.values()) if self._said else set()
+        if self.truth["wrong"]:
+            (self.found if "reused" in said else self.missed).add(WHOLE)
+        for verdict in set(self.truth.get("must", ())) - said:
+            self.complaints.append(f"nothing is called {verdict}")
+            self.missed.add(WHOLE)
+        alarms = said & {"reused", "dirty", "abandoned", "leaked"}
+        if "reused" in alarms and not self.truth["wrong"]:
+            self._accuse(WHOLE, "called reused, and no answer was wrong")
+        elif alarms and not self.truth.get("cancelled_owed"):
+            self._accuse(WHOLE, "an alarm, and nothing was cancelled")
+        elif alarms:
+            self.right.add(WHOLE)
+
+    def passed(self):
+        return not self.missed and not self.false
+
+    def verdicts(self):
+        """`reused 3c 1l 2s`: certain, likely, suspect."""
+        parts = []
+        for verdict in VERDICTS:
+            marks = [f"{self.counts[verdict, name]}{(name or '')[:1]}"
+                     for name in ("certain", "likely", "suspect", "none", None)
+                     if self.counts[verdict, name]]
+            if marks:
+                parts.append(f"{verdict} {' '.join(marks)}")
+        return ", ".join(parts) or "silent"
