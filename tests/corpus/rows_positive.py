@@ -13,6 +13,21 @@ def asyncio_orders(*arguments):
             ("late", (*arguments, "--order", "late"), "F3")]
 
 
+def socket_orders(*arguments):
+    """Nobody reads a late reply but its owner, so late is F1."""
+    return [("early", (*arguments, "--order", "early"), "F2"),
+            ("late", (*arguments, "--order", "late"), "F1")]
+
+
+def ways(names, *arguments):
+    return [(f"{way} {label}", (*words, "--way", way), form) for way in names
+            for label, words, form in socket_orders(*arguments)]
+
+
+TIMED = ("--seed", "{seed}", "--timings", "{timings}")
+LINE = ("--port", "{line}", *TIMED)
+LAG_REDIS = ("--port", "{lag-redis}", *TIMED)
+
 ROWS = [
     Row("pyredis-pool", "F2", True, "pyredis_pool.py",
         [(pool, (*VARIED, "--pool", pool)) for pool in ("plain", "blocking")], REDIS),
@@ -23,4 +38,12 @@ ROWS = [
          for kind in ("cancel", "wait_for", "wait", "timeout")
          for label, arguments, form in asyncio_orders(*VARIED)], REDIS[:1]),
     Row("asyncio-destroyed", "F2", True, "destroyed.py", asyncio_orders(*VARIED), REDIS[:1]),
+    Row("hiredis-longjmp", "F1", True, "hiredis.c", ways(("longjmp",), *LAG_REDIS), REDIS[:1]),
+    Row("hiredis-pthread-cancel", "F1", True, "hiredis.c", ways(("pthread-cancel",), *LAG_REDIS),
+        REDIS[:1]),
+    Row("c-pool-rcvtimeo", "F1", True, "cpool.c", ways(("rcvtimeo",), *LINE)),
+    Row("c-pool-poll", "F1", True, "cpool.c",
+        ways(("poll", "ppoll", "select", "pselect", "epoll"), *LINE)),
+    Row("unix-socket", "F1", True, "cpool.c",
+        ways(("rcvtimeo", "poll"), "--unix", "{line.unix}", *TIMED)),
 ]

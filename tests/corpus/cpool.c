@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A C client with a pool of its own, over TCP or a Unix socket. Its wait for a reply ends by a
+ * timeout, and the connection goes back to the pool all the same.
+ *
+ * --way rcvtimeo             a blocking recv with SO_RCVTIMEO
+ * --way poll, ppoll, select, pselect, epoll     a wait for input, then recv
+ *
+ * The server is the line server: a request is a line with a tag, and the same line comes back.
+ */
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/time.h>
+
+#include "truth.h"
+
+struct connection {
+	int fd;
+	int epoll_fd;
+	size_t have;
+	char buffer[512];
+	struct truth *truth;
+	struct connection *next;
+};
+
+static const struct options *options;
+static struct connection *pool;
+static unsigned int tag;
+
+static struct connection *open_connection(void)
+{
+	struct where where = {.v4_port = options->port, .unix_name = options->unix_path};
+	struct connection *c = calloc(1, sizeof(*c));
+	struct epoll_event input = {.events = EPOLLIN};
+
+	if (!c)
+		client_die("calloc");
+	c->fd = client_connect(options->unix_path ? AF_UNIX : AF_INET, &where);
+	c->epoll_fd = -1;
+	if (!strcmp(options->way, "epoll")) {
+		c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+		if (c->epoll_fd < 0 || epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, c->fd, &input))
+			client_die("epoll");
+	}
+	c->truth = truth_about(c->fd);
+	return c;
+}
+
+static struct connection *checkout(void)
+{
+	struct connection *c = pool;
+
+	if (!c)
+		return open_connection();
+	pool = c->next;
+	return c;
+}
+
+static void put_back(struct connection *c)
+{
+	c->next = pool;
+	pool = c;
+}
+
+/* 1: there is something to read, 0: the time is over. */
+static int wait_for_input(const struct connection *c, int ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	struct pollfd input = {.fd = c->fd, .events = POLLIN};
+	struct epoll_event event;
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(c->fd, &set);
+	if (!strcmp(options->way, "poll"))
+		return poll(&input, 1, ms);
+	if (!strcmp(options->way, "ppoll"))
+		return ppoll(&input, 1, &ts, NULL);
+	if (!strcmp(options->way, "select"))
+		return select(c->fd + 1, &set, NULL, NULL, &tv);
+	if (!strcmp(options->way, "pselect"))
+		return pselect(c->fd + 1, &set, NULL, NULL, &ts, NULL);
+	if (!strcmp(options->way, "epoll"))
+		return epoll_wait(c->epoll_fd, &event, 1, ms);
+	return setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ? -1 : 1;
+}
+
+/* Reads one line into `reply`. False: the time was over first. */
+static bool read_line(struct connection *c, int ms, char *reply, size_t size)
+{
+	char *end;
+
+	while (!(end = memchr(c->buffer, '\n', c->have))) {
+		int ready = wait_for_input(c, ms);
+		ssize_t n;
+
+		if (ready < 0)
+			client_die(options->way);
+		if (!ready)
+			return false;
+		n = recv(c->fd, c->buffer + c->have, sizeof(c->buffer) - c->have, 0);
+		if (n < 0 && errno == EAGAIN)
+			return false;
+		if (n <= 0)
+			client_die("recv");
+		c->have += n;
+	}
+	snprintf(reply, size, "%.*s", (int)(end - c->buffer), c->buffer);
+	c->have -= end + 1 - c->buffer;
+	memmove(c->buffer, end + 1, c->have);
+	return true;
+}
+
+/* What a caller of the pool does: it does not know which connection it has, or what came before. */
+static void exchange(int lag, int limit)
+{
+	struct connection *c = checkout();
+	char request[64], reply[512];
+	int len = snprintf(request, sizeof(request), "tag-%u", ++tag);
+
+	if (lag)
+		len += snprintf(request + len, sizeof(request) - len, "~%d~", lag);
+	truth_before_send(c->truth);
+	request[len] = '\n';
+	client_send(c->fd, request, len + 1);
+	request[len] = '\0';
+	if (read_line(c, limit, reply, sizeof(reply)))
+		truth_judge(c->truth, !strcmp(reply, request));
+	else
+		truth_abandoned(c->truth);
+	put_back(c);
+}
+
+static void one_round(unsigned int *seed)
+{
+	struct timing timing = truth_timing(options, seed);
+	int i, followers = truth_between(seed, 1, 3);
+
+	/* A connection that was wrong once is wrong for the rest of its life: each round has its
+	 * own pool, and the old ones stay open. */
+	pool = NULL;
+	for (i = 0; i < timing.clean; i++)
+		exchange(0, 1000);
+	exchange(timing.lag, timing.limit);
+	truth_sleep(timing.gap);
+	for (i = 0; i < followers; i++)
+		exchange(0, 1000);
+
+	/* Another one beside it, on which nothing is given up. */
+	pool = NULL;
+	for (i = 0; i < 3; i++)
+		exchange(i == 1 ? 2 : 0, 1000);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = truth_options(argc, argv);
+	unsigned int seed = o.seed;
+	int i;
+
+	options = &o;
+	for (i = 0; i < o.timings; i++)
+		one_round(&seed);
+	truth_print("cpool");
+	return 0;
+}
