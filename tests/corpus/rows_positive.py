@@ -46,4 +46,13 @@ ROWS = [
         ways(("poll", "ppoll", "select", "pselect", "epoll"), *LINE)),
     Row("unix-socket", "F1", True, "cpool.c",
         ways(("rcvtimeo", "poll"), "--unix", "{line.unix}", *TIMED)),
+    Row("pymemcache-baseexc", "F1", True, "pymemcache_baseexc.py",
+        socket_orders("--port", "{lag-memcached}", *TIMED),
+        ("program:memcached", "python:pymemcache")),
+    Row("tls", "F1", True, "sync_pool.py",
+        socket_orders("--port", "{tls}", "--certificate", "{tls.certificate}", *TIMED),
+        ("program:openssl",)),
+    Row("handshake-timeout", "F2", True, "sync_pool.py", socket_orders(*LINE, "--handshake")),
+    Row("python-alarm", "F1", True, "sync_pool.py", socket_orders(*LINE), (),
+        "the plain socket beside the row `tls`"),
 ]
