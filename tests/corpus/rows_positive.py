@@ -55,4 +55,14 @@ ROWS = [
     Row("handshake-timeout", "F2", True, "sync_pool.py", socket_orders(*LINE, "--handshake")),
     Row("python-alarm", "F1", True, "sync_pool.py", socket_orders(*LINE), (),
         "the plain socket beside the row `tls`"),
+    Row("rust-std-timeout", "F1", True, "std_timeout.rs", socket_orders(*LINE)),
+    Row("rust-tokio-drop", "F1", True, "tokio_drop.rs",
+        [(f"{label} {threads}", (*words, "--threads", count), form)
+         for label, words, form in ways(("timeout", "select", "abort"), *LINE)
+         for threads, count in (("one thread", 1), ("two threads", 2))],
+        ("crate:tokio", "program:cargo")),
+    Row("go-pool-ctx", "F1", True, "pool_ctx.go", ways(("deadline", "ctx"), *LINE)),
+    Row("go-pool-reader", "F2", True, "pool_ctx.go",
+        asyncio_orders(*LINE, "--way", "reader"), (),
+        "hard: a reader goroutine hands replies over in memory, as a correct client does"),
 ]
