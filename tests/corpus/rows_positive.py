@@ -65,4 +65,11 @@ ROWS = [
     Row("go-pool-reader", "F2", True, "pool_ctx.go",
         asyncio_orders(*LINE, "--way", "reader"), (),
         "hard: a reader goroutine hands replies over in memory, as a correct client does"),
+    Row("ruby-pool-timeout", "F1", True, "pool_timeout.rb", socket_orders(*LINE),
+        ("ruby:connection_pool",)),
+    Row("lua-redis-timeout", "F1", True, "redis_timeout.lua", socket_orders(*LAG_REDIS),
+        (*REDIS[:1], "lua:redis")),
+    Row("php-predis-signal", "F3", True, "predis_signal.php", [("", LAG_REDIS)],
+        (*REDIS[:1], "php:pcntl", "php:Predis/Autoloader.php"),
+        "hard: the old reply is in the stream's buffer, and nothing in the kernel ended"),
 ]
