@@ -72,4 +72,9 @@ ROWS = [
     Row("php-predis-signal", "F3", True, "predis_signal.php", [("", LAG_REDIS)],
         (*REDIS[:1], "php:pcntl", "php:Predis/Autoloader.php"),
         "hard: the old reply is in the stream's buffer, and nothing in the kernel ended"),
+    Row("aiohttp-disconnect", "F2", True, "aiohttp_disconnect.py",
+        [("redis early", (*VARIED, "--timings", "{timings}", "--pool", "redis")),
+         *((f"minipool {label}", (*words, "--timings", "{timings}", "--pool", "minipool"), form)
+           for label, words, form in asyncio_orders(*VARIED))],
+        (*REDIS, "python:aiohttp")),
 ]
