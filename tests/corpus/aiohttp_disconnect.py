@@ -122,7 +122,8 @@ async def one_round(site, browser, server, args, varied, tags):
         for tag in closed:
             await arrival(site.operations[tag].channel, received[tag])
     await pause(varied.choice((-1, 0, varied.uniform(0, 0.002))))
-    followers = [asyncio.create_task(browser.fetch(f"next-{next(tags)}")) for _ in closed]
+    followers = [asyncio.create_task(browser.fetch(f"next-{next(tags)}"))
+                 for _ in (closed if args.order == "early" else range(args.tasks))]
     if args.order == "early":
         await asyncio.sleep(0.005)
     server.release()
@@ -140,18 +141,24 @@ def numbers():
         yield number
 
 
+def new_echo(args):
+    if args.pool == "minipool":
+        return MiniPool(args.host, args.port).echo
+    return pooled_client(args, stock=args.pool == "stock").echo
+
+
 async def main(args):
     open_connection = asyncio.open_connection
     wire = Wire().watch()
     server = Server(args.host, args.port)
-    if args.pool == "minipool":
-        echo = MiniPool(args.host, args.port).echo
-    else:
-        echo = pooled_client(args, stock=args.pool == "stock").echo
-    site = Site(wire, echo)
+    site = Site(wire, None)
     browser = Browser(open_connection, await site.start())
     varied, tags = random.Random(args.seed), numbers()
+    kept = []
     for _ in range(args.timings):
+        # A connection that was wrong once can be wrong for the rest of its life.
+        kept.append(site.echo)
+        site.echo = new_echo(args)
         await one_round(site, browser, server, args, varied, tags)
     report_all(args, wire, server, site, browser)
     await site.stop()

@@ -11,6 +11,9 @@ The truth is the last line of a workload's output, one JSON object:
       abandoned   its reply was owed when its owner stopped waiting (`cancelled` means the same)
       reuse       how often it was sent on after that: a count, or counts by kind
       must        names of verdicts that have to be given for it, "swallowed" among them
+      returned    it lay in the pool with the reply owed before the client closed it
+      leaked      its place in the pool never came back
+  must            names of verdicts that have to be given for some connection
 
 Without `connections`, for a library that hides its sockets, the run is judged as a whole.
 """
@@ -68,6 +71,12 @@ class Judgement:
             self._by_connection(truth["connections"])
         else:
             self._as_a_whole()
+        self._must_somewhere(set().union(*self._said.values()))
+
+    def _must_somewhere(self, said):
+        for verdict in set(self.truth.get("must", ())) - said:
+            self.complaints.append(f"nothing is called {verdict}")
+            self.missed.add(WHOLE)
 
     def _note(self, events):
         for event in events.all:
@@ -102,6 +111,7 @@ class Judgement:
         if connection is None:
             self._accuse(key, "a connection that the workload does not know")
             return
+        said = said - {"leaked"} if connection.get("leaked") else said
         if "reused" in said and not was_reused(connection):
             self._accuse(key, "called reused, and never was")
         elif said & {"dirty", "abandoned", "leaked"} and not (
@@ -119,12 +129,9 @@ class Judgement:
         self.complaints.append(f"{key}: {why}")
 
     def _as_a_whole(self):
-        said = set().union(*self._said.values()) if self._said else set()
+        said = set().union(*self._said.values())
         if self.truth["wrong"]:
             (self.found if "reused" in said else self.missed).add(WHOLE)
-        for verdict in set(self.truth.get("must", ())) - said:
-            self.complaints.append(f"nothing is called {verdict}")
-            self.missed.add(WHOLE)
         alarms = said & {"reused", "dirty", "abandoned", "leaked"}
         if "reused" in alarms and not self.truth["wrong"]:
             self._accuse(WHOLE, "called reused, and no answer was wrong")
@@ -132,6 +139,11 @@ class Judgement:
             self._accuse(WHOLE, "an alarm, and nothing was cancelled")
         elif alarms:
             self.right.add(WHOLE)
+
+    def wanted(self):
+        """Something has to be said although no answer was wrong."""
+        connections = self.truth.get("connections", {}).values()
+        return self.truth.get("must") or any(c.get("must") for c in connections)
 
     def passed(self):
         return not self.missed and not self.false

@@ -77,4 +77,31 @@ ROWS = [
          *((f"minipool {label}", (*words, "--timings", "{timings}", "--pool", "minipool"), form)
            for label, words, form in asyncio_orders(*VARIED))],
         (*REDIS, "python:aiohttp")),
+    Row("seed-1", "F2", True, "pyredis_single.py",
+        asyncio_orders(*VARIED, "--timings", "{timings}", "--clean", 2), REDIS,
+        "redis-py, single connection"),
+    Row("seed-1-pools", "F2", True, "pyredis_pool.py",
+        [("plain pool", (*VARIED, "--pool", "plain", "--ops", 20)),
+         ("blocking pool", (*VARIED, "--pool", "blocking", "--ops", 20)),
+         ("many at once", (*VARIED, "--tasks", 40, "--ops", 10, "--cancel", 0.5)),
+         ("left to the race", (*VARIED, "--ops", 50, "--server-delay", "none"))], REDIS),
+    Row("seed-2-swallowed", "F2", True, "swallow.py",
+        [(f"{name} {label}", words, form)
+         for name, more in (("swallowed", ()), ("nested", ("--nested",)))
+         for label, words, form in asyncio_orders("--port", "{redis}", "--echoes", 4, *more)]
+        + [("the fix", ("--port", "{redis}", "--stock"), "-")], REDIS,
+        "a cancelled task goes on sending"),
+    Row("seed-2-wait-for", "F2", True, "minipool.py", asyncio_orders(*VARIED, "--kind", "wait_for"),
+        REDIS[:1]),
+    Row("seed-2-handler", "F2", True, "aiohttp_disconnect.py",
+        [("redis early", (*VARIED, "--timings", "{timings}")),
+         ("the fix", (*VARIED, "--timings", "{timings}", "--pool", "stock"), "-")],
+        (*REDIS, "python:aiohttp")),
+    Row("seed-4", "F2", True, "destroyed.py", asyncio_orders(*VARIED), REDIS[:1],
+        "a task is destroyed but it is pending"),
+    Row("seed-5", "F1", True, "tokio_drop.rs",
+        [*ways(("three", "select", "abort", "handler"), *LINE),
+         *((f"the fix {label}", (*words, "--way", "fixed"), "-")
+           for label, words, _ in socket_orders(*LINE))],
+        ("crate:tokio", "program:cargo"), "tokio's dropped futures"),
 ]

@@ -3,6 +3,7 @@
 //! puts the connection back, and the next caller reads the old reply.
 //!
 //! --way timeout    tokio::time::timeout around the whole call
+//! --way three      the same around three awaits; the last one is dropped
 //! --way select     the losing branch of a select!
 //! --way abort      JoinHandle::abort on the caller's task
 //! --way handler    a request handler that its server drops at its own time limit
@@ -164,6 +165,15 @@ async fn give_up(way: &str, pool: &Arc<Pool>, request: String, limit: Duration) 
         "timeout" => {
             assert!(timeout(limit, call).await.is_err(), "the reply came before the limit")
         }
+        "three" => {
+            let three = async {
+                for part in ["first", "second"] {
+                    pool.clone().call(format!("{part}-of-{}", request.replace('~', ""))).await?;
+                }
+                call.await
+            };
+            assert!(timeout(limit, three).await.is_err(), "the reply came before the limit")
+        }
         "select" => tokio::select! {
             _ = call => panic!("the reply came before the limit"),
             _ = sleep(limit) => (),
@@ -225,13 +235,14 @@ async fn work(options: &Options, all: &Arc<Mutex<Vec<Arc<Mutex<Truth>>>>>) -> Ve
             pool.clone().call(tag()).await.expect("a clean exchange");
         }
         let lag = random.between(30, 60);
-        let limit = random.between(2, 10);
+        let limit = random.between(2, 10) + if options.way == "three" { 10 } else { 0 };
         let marked = format!("{}~{lag}~", tag());
         give_up(&options.way, &pool, marked, Duration::from_millis(limit)).await;
+        let rest = lag.saturating_sub(limit);
         let gap = if options.late {
-            lag - limit + random.between(10, 30)
+            rest + random.between(10, 30)
         } else {
-            random.between(0, lag / 3)
+            random.between(0, rest / 3)
         };
         sleep(Duration::from_millis(gap)).await;
         for _ in 0..random.between(1, 3) {

@@ -54,6 +54,7 @@ class Channel:
         self.cancelled = 0
         self.wrong = 0
         self.reuse = {"unread": 0, "outstanding": 0, "residue": 0}
+        self.must = []
         self._fileno = sock.fileno()
         self._writer = writer
         self._received_when_abandoned = None
@@ -111,7 +112,7 @@ class Channel:
 
     def truth(self):
         return {"wrong": self.wrong, "exchanges": self.requests, "cancelled": self.cancelled,
-                "closed": self.closed(), "reuse": self.reuse}
+                "closed": self.closed(), "reuse": self.reuse, "must": self.must}
 
 
 class Wire:
