@@ -6,9 +6,13 @@ set -eu
 build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev uthash-dev"
 demo="redis-server python3 python3-redis"
 test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux"
+# The corpus: real clients, and the servers they talk to.
+corpus="memcached mariadb-server openssl libhiredis-dev python3-aiohttp python3-aiomysql
+	python3-pymemcache lua5.1 lua-redis lua-socket ruby ruby-connection-pool php-cli php-predis
+	golang-go rustc cargo librust-tokio-dev"
 
 want="$build $demo"
-[ "${1:-}" = demo ] || want="$want $test"
+[ "${1:-}" = demo ] || want="$want $test $corpus"
 
 missing=
 for package in $want; do

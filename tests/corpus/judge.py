@@ -64,19 +64,22 @@ class Judgement:
         self.kinds = collections.Counter()
         self.lost = sum(event["mispair.lost.count"] for event in events.named("lost"))
         self.found, self.missed, self.false, self.right = set(), set(), set(), set()
+        self.unsaid = set()
         self.complaints = []
+        # At `likely` and above, and at any confidence.
         self._said = collections.defaultdict(set)
+        self._mentioned = collections.defaultdict(set)
         self._note(events)
         if "connections" in truth:
             self._by_connection(truth["connections"])
         else:
             self._as_a_whole()
-        self._must_somewhere(set().union(*self._said.values()))
+        for verdict in set(truth.get("must", ())) - set().union(*self._mentioned.values()):
+            self._not_said(WHOLE, f"nothing is called {verdict}")
 
-    def _must_somewhere(self, said):
-        for verdict in set(self.truth.get("must", ())) - said:
-            self.complaints.append(f"nothing is called {verdict}")
-            self.missed.add(WHOLE)
+    def _not_said(self, key, why):
+        self.unsaid.add(key)
+        self.complaints.append(why)
 
     def _note(self, events):
         for event in events.all:
@@ -88,19 +91,19 @@ class Judgement:
             if kind and verdict not in ("unobserved",):
                 self.kinds[kind] += 1
             key = key_of(event)
-            if confidence in ALARM or verdict in ("closed", "drained", "unobserved"):
+            self._mentioned[key].add(verdict)
+            if confidence in ALARM:
                 self._said[key].add(verdict)
             if event.get("mispair.cancel.swallowed"):
-                self._said[key].add("swallowed")
+                self._mentioned[key].add("swallowed")
 
     def _by_connection(self, connections):
         for key, connection in connections.items():
             said = self._said.get(key, set())
             if connection["wrong"]:
                 (self.found if "reused" in said else self.missed).add(key)
-            for verdict in set(connection.get("must", ())) - said:
-                self.complaints.append(f"{key} is not called {verdict}")
-                self.missed.add(key)
+            for verdict in set(connection.get("must", ())) - self._mentioned.get(key, set()):
+                self._not_said(key, f"{key} is not called {verdict}")
         for key, said in self._said.items():
             self._weigh(key, said, connections.get(key))
 
@@ -146,7 +149,7 @@ class Judgement:
         return self.truth.get("must") or any(c.get("must") for c in connections)
 
     def passed(self):
-        return not self.missed and not self.false
+        return not self.missed and not self.false and not self.unsaid
 
     def verdicts(self):
         """`reused 3c 1l 2s`: certain, likely, suspect."""

@@ -8,8 +8,8 @@ form      F1 the old reply is unread at the next send, F2 it is outstanding, F3 
           nobody waiting, "-" none of them (negative rows)
 positive  the application really gets wrong answers
 workload  a file in this directory: .py .c .rb .php .pl .lua .go .rs .js .sh
-variants  (label, arguments) or (label, arguments, form) where one variant has another form; "-" in
-          a positive row is the fix, which has to stay silent.
+variants  (label, arguments) or (label, arguments, form) where one variant has another form; "fix"
+          in a positive row is the right way beside the wrong ones, and has to stay silent.
           {name} in an argument is replaced: see servers.py for the servers, and {seed},
           {timings}, {dir} (a directory of this run)
 needs     what must be there, else the row is skipped with the reason: see needs.py

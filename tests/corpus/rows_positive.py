@@ -27,6 +27,7 @@ def ways(names, *arguments):
 TIMED = ("--seed", "{seed}", "--timings", "{timings}")
 LINE = ("--port", "{line}", *TIMED)
 LAG_REDIS = ("--port", "{lag-redis}", *TIMED)
+MARIADB = ("--port", "{mariadb}", "--pid", "{mariadb.pid}")
 
 ROWS = [
     Row("pyredis-pool", "F2", True, "pyredis_pool.py",
@@ -60,7 +61,7 @@ ROWS = [
         [(f"{label} {threads}", (*words, "--threads", count), form)
          for label, words, form in ways(("timeout", "select", "abort"), *LINE)
          for threads, count in (("one thread", 1), ("two threads", 2))],
-        ("crate:tokio", "program:cargo")),
+        ("crate:tokio", "file:/usr/bin/cargo")),
     Row("go-pool-ctx", "F1", True, "pool_ctx.go", ways(("deadline", "ctx"), *LINE)),
     Row("go-pool-reader", "F2", True, "pool_ctx.go",
         asyncio_orders(*LINE, "--way", "reader"), (),
@@ -89,19 +90,25 @@ ROWS = [
         [(f"{name} {label}", words, form)
          for name, more in (("swallowed", ()), ("nested", ("--nested",)))
          for label, words, form in asyncio_orders("--port", "{redis}", "--echoes", 4, *more)]
-        + [("the fix", ("--port", "{redis}", "--stock"), "-")], REDIS,
+        + [("the fix", ("--port", "{redis}", "--stock"), "fix")], REDIS,
         "a cancelled task goes on sending"),
     Row("seed-2-wait-for", "F2", True, "minipool.py", asyncio_orders(*VARIED, "--kind", "wait_for"),
         REDIS[:1]),
     Row("seed-2-handler", "F2", True, "aiohttp_disconnect.py",
         [("redis early", (*VARIED, "--timings", "{timings}")),
-         ("the fix", (*VARIED, "--timings", "{timings}", "--pool", "stock"), "-")],
+         ("the fix", (*VARIED, "--timings", "{timings}", "--pool", "stock"), "fix")],
         (*REDIS, "python:aiohttp")),
+    Row("seed-3", "-", True, "aiomysql_slots.py",
+        [(label, (*MARIADB, "--way", way), form)
+         for label, way, form in (("query", "query", "-"), ("commit", "commit", "-"),
+                                  ("forgets to cancel", "forget", "fix"),
+                                  ("the fix", "fixed", "fix"))],
+        ("program:mariadbd", "python:aiomysql"), "a pool loses its slots, one a cancellation"),
     Row("seed-4", "F2", True, "destroyed.py", asyncio_orders(*VARIED), REDIS[:1],
         "a task is destroyed but it is pending"),
     Row("seed-5", "F1", True, "tokio_drop.rs",
         [*ways(("three", "select", "abort", "handler"), *LINE),
-         *((f"the fix {label}", (*words, "--way", "fixed"), "-")
+         *((f"the fix {label}", (*words, "--way", "fixed"), "fix")
            for label, words, _ in socket_orders(*LINE))],
-        ("crate:tokio", "program:cargo"), "tokio's dropped futures"),
+        ("crate:tokio", "file:/usr/bin/cargo"), "tokio's dropped futures"),
 ]

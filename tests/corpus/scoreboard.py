@@ -100,9 +100,9 @@ def show(outcome, name, form, judged, took):
     cancelled = truth.get("cancelled", truth.get("cancelled_owed", 0))
     kinds = " ".join(f"{kind}:{n}" for kind, n in sorted(judged.kinds.items()))
     wrong = len(judged.found | judged.missed)
-    print(f"{outcome:6} {name:46} {form:2} | ops {truth.get('operations', '-'):>6} "
+    print(f"{outcome:6} {name:46} {form:3} | ops {truth.get('operations', '-'):>6} "
           f"cancelled {cancelled:>5} owed {truth.get('cancelled_owed', '-'):>5} "
-          f"wrong {truth['wrong']:>4} | found {len(judged.found - judged.missed):>3} "
+          f"wrong {truth['wrong']:>4} | found {len(judged.found):>3} "
           f"of {wrong:>3} false {len(judged.false):>2} | "
           f"{judged.verdicts()} | {kinds or '-'} | {took:.1f} s", flush=True)
     if judged.lost:
@@ -118,8 +118,8 @@ def run_variant(args, row, variant, kinds):
     label, arguments, form = variant
     name = f"{row.name} {label}".strip()
     began = time.monotonic()
-    # A variant of form "-" is the right way beside the wrong ones: it has to stay silent.
-    wanted = row.positive and form != "-"
+    # A variant of form "fix" is the right way beside the wrong ones: it has to stay silent.
+    wanted = row.positive and form != "fix"
     record = {"row": row.name, "variant": label, "form": form, "positive": wanted,
               "hard": is_hard(row)}
     try:
@@ -136,14 +136,15 @@ def run_variant(args, row, variant, kinds):
         return "FAILED", {**record, "outcome": "FAILED", "reason": str(why)}
     took = time.monotonic() - began
     outcome = "ok" if judged.passed() else "hard" if is_hard(row) else "MISSED" \
-        if judged.missed else "FALSE"
+        if judged.missed or judged.unsaid else "FALSE"
     show(outcome, name, form, judged, took)
     truth = judged.truth
     return outcome, {**record, "outcome": outcome, "seconds": round(took, 2),
                      "operations": truth.get("operations"), "wrong": truth["wrong"],
                      "cancelled": truth.get("cancelled", truth.get("cancelled_owed", 0)),
-                     "found": len(judged.found - judged.missed), "missed": len(judged.missed),
-                     "false": len(judged.false), "right": len(judged.right),
+                     "found": len(judged.found), "missed": len(judged.missed),
+                     "unsaid": len(judged.unsaid), "false": len(judged.false),
+                     "right": len(judged.right),
                      "verdicts": judged.verdicts(), "kinds": dict(judged.kinds),
                      "complaints": judged.complaints, "lost": judged.lost}
 

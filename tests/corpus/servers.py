@@ -4,6 +4,7 @@
 {redis}       a redis-server          {redis.pid} {memcached.pid} ...  its process
 {memcached}   a memcached             {line}      the line server: each line comes back
 {line.unix}   the same, its path      {tls}       the same behind TLS; {tls.certificate} is its own
+{mariadb}     a mariadbd, user root
 {echo}        echo_server.c           {echo.unix} {echo.abstract} {echo.v6}
 {lag-NAME}    a relay in front of NAME
 
@@ -82,6 +83,23 @@ class Memcached(Process):
             raise harness.Skip("memcached is not installed")
         self.port = free_port()
         super().__init__(run, binary, "-u", "root", "-l", "127.0.0.1", "-p", str(self.port))
+
+
+class MariaDB(Process):
+    """Whoever connects from here is root, without a password."""
+
+    def __init__(self, run):
+        installer, binary = shutil.which("mariadb-install-db"), shutil.which("mariadbd")
+        if installer is None or binary is None:
+            raise harness.Skip("mariadb-server is not installed")
+        data = os.path.join(run.directory, "mariadb")
+        subprocess.run([installer, "--no-defaults", "--user=root", "--skip-test-db",
+                        "--auth-root-authentication-method=normal", f"--datadir={data}"],
+                       check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        self.port = free_port()
+        super().__init__(run, binary, "--no-defaults", "--user=root", f"--datadir={data}",
+                         f"--socket={data}/socket", f"--port={self.port}",
+                         "--bind-address=127.0.0.1", "--skip-name-resolve")
 
 
 class Echo(harness.EchoServer):
@@ -209,7 +227,7 @@ def pump(source, target, delay):
         pass
 
 
-KINDS = {"redis": Redis, "memcached": Memcached, "echo": Echo, "line": Line, "tls": TLS}
+KINDS = {"redis": Redis, "memcached": Memcached, "mariadb": MariaDB, "echo": Echo, "line": Line, "tls": TLS}
 
 
 class Run:
