@@ -5,10 +5,16 @@
  *
  * --way rcvtimeo             a blocking recv with SO_RCVTIMEO
  * --way poll, ppoll, select, pselect, epoll     a wait for input, then recv
+ * --way eintr, poll-eintr    a recv or poll that a signal interrupts, and that is not tried again
+ *
+ * With --threads several callers share the pool and run freely: what goes wrong is left to the
+ * race.
  *
  * The server is the line server: a request is a line with a tag, and the same line comes back.
  */
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/time.h>
@@ -27,6 +33,7 @@ struct connection {
 static const struct options *options;
 static struct connection *pool;
 static unsigned int tag;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct connection *open_connection(void)
 {
@@ -49,18 +56,38 @@ static struct connection *open_connection(void)
 
 static struct connection *checkout(void)
 {
-	struct connection *c = pool;
+	struct connection *c;
 
-	if (!c)
-		return open_connection();
-	pool = c->next;
+	pthread_mutex_lock(&lock);
+	c = pool;
+	if (c)
+		pool = c->next;
+	else
+		c = open_connection();
+	pthread_mutex_unlock(&lock);
 	return c;
 }
 
 static void put_back(struct connection *c)
 {
+	pthread_mutex_lock(&lock);
 	c->next = pool;
 	pool = c;
+	pthread_mutex_unlock(&lock);
+}
+
+/* Only there to interrupt. */
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+static void set_alarm(int ms)
+{
+	struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000}};
+
+	if (setitimer(ITIMER_REAL, &timer, NULL))
+		client_die("setitimer");
 }
 
 /* 1: there is something to read, 0: the time is over. */
@@ -76,6 +103,8 @@ static int wait_for_input(const struct connection *c, int ms)
 	FD_SET(c->fd, &set);
 	if (!strcmp(options->way, "poll"))
 		return poll(&input, 1, ms);
+	if (!strcmp(options->way, "poll-eintr"))
+		return poll(&input, 1, -1) < 0 && errno == EINTR ? 0 : 1;
 	if (!strcmp(options->way, "ppoll"))
 		return ppoll(&input, 1, &ts, NULL);
 	if (!strcmp(options->way, "select"))
@@ -84,6 +113,8 @@ static int wait_for_input(const struct connection *c, int ms)
 		return pselect(c->fd + 1, &set, NULL, NULL, &ts, NULL);
 	if (!strcmp(options->way, "epoll"))
 		return epoll_wait(c->epoll_fd, &event, 1, ms);
+	if (strstr(options->way, "eintr"))
+		return 1;
 	return setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) ? -1 : 1;
 }
 
@@ -101,7 +132,7 @@ static bool read_line(struct connection *c, int ms, char *reply, size_t size)
 		if (!ready)
 			return false;
 		n = recv(c->fd, c->buffer + c->have, sizeof(c->buffer) - c->have, 0);
-		if (n < 0 && errno == EAGAIN)
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n <= 0)
 			client_die("recv");
@@ -118,7 +149,9 @@ static void exchange(int lag, int limit)
 {
 	struct connection *c = checkout();
 	char request[64], reply[512];
-	int len = snprintf(request, sizeof(request), "tag-%u", ++tag);
+	int len = snprintf(request, sizeof(request), "tag-%u",
+			   __atomic_add_fetch(&tag, 1, __ATOMIC_RELAXED));
+	bool interrupted = strstr(options->way, "eintr");
 
 	if (lag)
 		len += snprintf(request + len, sizeof(request) - len, "~%d~", lag);
@@ -126,10 +159,14 @@ static void exchange(int lag, int limit)
 	request[len] = '\n';
 	client_send(c->fd, request, len + 1);
 	request[len] = '\0';
+	if (interrupted)
+		set_alarm(limit);
 	if (read_line(c, limit, reply, sizeof(reply)))
 		truth_judge(c->truth, !strcmp(reply, request));
 	else
 		truth_abandoned(c->truth);
+	if (interrupted)
+		set_alarm(0);
 	put_back(c);
 }
 
@@ -154,15 +191,48 @@ static void one_round(unsigned int *seed)
 		exchange(i == 1 ? 2 : 0, 1000);
 }
 
+/* One of several callers of one pool: some of its calls are given up, or nearly. */
+static void *free_running(void *arg)
+{
+	unsigned int seed = options->seed + (unsigned int)(uintptr_t)arg;
+	int i;
+
+	for (i = 0; i < options->timings; i++) {
+		exchange(0, 1000);
+		if (i % 5 == 4)
+			exchange(truth_between(&seed, 5, 12), truth_between(&seed, 4, 12));
+		truth_sleep(truth_between(&seed, 0, 2));
+	}
+	return NULL;
+}
+
+static void run_threads(int count)
+{
+	pthread_t threads[64];
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (pthread_create(&threads[i], NULL, free_running, (void *)(uintptr_t)i))
+			client_die("pthread_create");
+	for (i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = truth_options(argc, argv);
+	struct sigaction interrupt = {.sa_handler = on_alarm};
 	unsigned int seed = o.seed;
 	int i;
 
 	options = &o;
-	for (i = 0; i < o.timings; i++)
-		one_round(&seed);
+	if (sigaction(SIGALRM, &interrupt, NULL))
+		client_die("sigaction");
+	if (o.threads)
+		run_threads(o.threads);
+	else
+		for (i = 0; i < o.timings; i++)
+			one_round(&seed);
 	truth_print("cpool");
 	return 0;
 }

@@ -24,6 +24,7 @@ import json
 ALARM = ("likely", "certain")
 IDLE = ("exchange.abandoned", "connection.dirty", "connection.leaked")
 VERDICTS = ("reused", "dirty", "abandoned", "leaked", "closed", "drained", "unobserved")
+FORM_OF_KIND = {"unread": "F1", "outstanding": "F2", "residue": "F3"}
 WHOLE = "(the whole run)"
 
 
@@ -53,6 +54,12 @@ def was_reused(connection):
 
 def was_abandoned(connection):
     return bool(connection.get("abandoned", connection.get("cancelled", 0)))
+
+
+def form_of(connection, otherwise):
+    reuse = connection.get("reuse", {})
+    kinds = {kind for kind, n in reuse.items() if n} if isinstance(reuse, dict) else ()
+    return FORM_OF_KIND[kinds.pop()] if len(kinds) == 1 else otherwise
 
 
 class Judgement:
@@ -142,6 +149,15 @@ class Judgement:
             self._accuse(WHOLE, "an alarm, and nothing was cancelled")
         elif alarms:
             self.right.add(WHOLE)
+
+    def by_form(self, form):
+        """(form, found, missed), by where the old reply was if the workload knows one place."""
+        counts = collections.Counter()
+        connections = self.truth.get("connections", {})
+        for found, keys in ((True, self.found), (False, self.missed)):
+            for key in keys:
+                counts[form_of(connections.get(key, {}), form), found] += 1
+        return [(of, counts[of, True], counts[of, False]) for of in {of for of, _ in counts}]
 
     def wanted(self):
         """Something has to be said although no answer was wrong."""

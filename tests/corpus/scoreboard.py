@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -53,7 +54,8 @@ def tables():
 def run_mispair(args, command, directory):
     """In a process group of its own, so that what hangs is ended as a whole."""
     events = os.path.join(directory, "events.json")
-    process = subprocess.Popen([str(args.mispair), "run", "--json", events, "--", *command],
+    process = subprocess.Popen([str(args.mispair), "run", "--json", events,
+                                *shlex.split(args.mispair_args), "--", *command],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, start_new_session=True,
                                env=needs.node_environment())
@@ -144,7 +146,7 @@ def run_variant(args, row, variant, kinds):
                      "cancelled": truth.get("cancelled", truth.get("cancelled_owed", 0)),
                      "found": len(judged.found), "missed": len(judged.missed),
                      "unsaid": len(judged.unsaid), "false": len(judged.false),
-                     "right": len(judged.right),
+                     "right": len(judged.right), "by_form": judged.by_form(form),
                      "verdicts": judged.verdicts(), "kinds": dict(judged.kinds),
                      "complaints": judged.complaints, "lost": judged.lost}
 
@@ -185,11 +187,11 @@ def totals(records):
         print("\nhard rows, apart from the figures above:" if hard else
               "\nat likely and above, in connections:")
         for form in (*FORMS, "all"):
+            counted = [counts for record in chosen for counts in record["by_form"]
+                       if form in (counts[0], "all")]
+            found, missed = (sum(counts[n] for counts in counted) for n in (1, 2))
             of_form = [record for record in chosen if form in (record["form"], "all")]
-            found = sum(record["found"] for record in of_form)
-            missed = sum(record["missed"] for record in of_form)
-            right = sum(record["right"] for record in of_form)
-            false = sum(record["false"] for record in of_form)
+            right, false = (sum(record[what] for record in of_form) for what in ("right", "false"))
             print(f"  {form:3}  recall {share(found, found + missed):24}  "
                   f"precision {share(right, right + false)}")
     negative = [record for record in ran if not record["positive"]]
@@ -211,6 +213,8 @@ def arguments():
     parser.add_argument("--timings", type=int, default=20, metavar="N",
                         help="how many timings a run tries")
     parser.add_argument("--seed", type=int, default=1, help="of the varied timings")
+    parser.add_argument("--mispair-args", default="", metavar="WORDS",
+                        help="more options for mispair run")
     parser.add_argument("--keep", type=pathlib.Path, metavar="DIR",
                         help="copy each run's events and logs there")
     return parser.parse_args()

@@ -35,6 +35,7 @@ struct options {
 	bool late;
 	unsigned int seed;
 	int timings;
+	int threads; /* at most 64 */
 };
 
 static inline struct options truth_options(int argc, char **argv)
@@ -46,6 +47,7 @@ static inline struct options truth_options(int argc, char **argv)
 		{"order", required_argument, NULL, 'o'},
 		{"seed", required_argument, NULL, 's'},
 		{"timings", required_argument, NULL, 't'},
+		{"threads", required_argument, NULL, 'n'},
 		{NULL, 0, NULL, 0},
 	};
 	struct options o = {.way = "", .seed = 1, .timings = 20};
@@ -64,10 +66,12 @@ static inline struct options truth_options(int argc, char **argv)
 			o.seed = atoi(optarg);
 		else if (c == 't')
 			o.timings = atoi(optarg);
+		else if (c == 'n')
+			o.threads = atoi(optarg);
 		else
 			exit(2);
 	}
-	if ((!o.port && !o.unix_path) || optind != argc) {
+	if (o.threads > 64 || (!o.port && !o.unix_path) || optind != argc) {
 		fprintf(stderr, "usage: %s --port N | --unix PATH [--way W] [--order early|late]\n",
 			program_invocation_short_name);
 		exit(2);
