@@ -69,11 +69,12 @@ for (1 .. $option{timings}) {
 		local $SIG{ALRM} = sub { die "timeout\n" };
 		setitimer(ITIMER_REAL, $limit / 1000);
 		ask($wronged, tag($lag));
+		# On a slow machine the reply can come first; then nothing was given up.
+		setitimer(ITIMER_REAL, 0);
 		1;
 	};
-	die 'the reply came before the alarm' if $answered;
-	die $@ if $@ ne "timeout\n";
-	$wronged->{abandoned}++;
+	die $@ if !$answered && $@ ne "timeout\n";
+	$wronged->{abandoned}++ if $wronged->{owed};
 	my $rest = $lag - $limit;
 	sleep(($option{order} eq 'late' ? $rest + between(10, 30) : between(0, $rest / 3)) / 1000);
 	ask($wronged, tag()) for 1 .. between(1, 3);

@@ -145,7 +145,7 @@ class Judgement:
         alarms = said & {"reused", "dirty", "abandoned", "leaked"}
         if "reused" in alarms and not self.truth["wrong"]:
             self._accuse(WHOLE, "called reused, and no answer was wrong")
-        elif alarms and not self.truth.get("cancelled_owed"):
+        elif alarms and not (self.truth["wrong"] or self.truth.get("cancelled_owed")):
             self._accuse(WHOLE, "an alarm, and nothing was cancelled")
         elif alarms:
             self.right.add(WHOLE)

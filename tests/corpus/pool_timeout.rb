@@ -37,9 +37,8 @@ class Line
   end
 
   def left
-    raise 'the reply came before the limit' unless @owed
-
-    @abandoned += 1
+    # On a slow machine the reply can have come just before.
+    @abandoned += 1 if @owed
   end
 
   def truth

