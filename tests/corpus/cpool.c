@@ -154,7 +154,8 @@ static void exchange(int lag, int limit)
 	bool interrupted = strstr(options->way, "eintr");
 
 	if (lag)
-		len += snprintf(request + len, sizeof(request) - len, "~%d~", lag);
+		len += snprintf(request + len, sizeof(request) - len,
+				options->merged ? "~%d+~" : "~%d~", lag);
 	truth_before_send(c->truth);
 	request[len] = '\n';
 	client_send(c->fd, request, len + 1);

@@ -8,6 +8,7 @@ needs crates says so in a line "// cargo: NAME = VALUE" for each, as Cargo.toml 
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import needs
@@ -81,7 +82,9 @@ def _build_rust(source, binary):
         f'[package]\nname = "{source.stem}"\nversion = "0.0.0"\nedition = "2021"\n\n'
         f'[[bin]]\nname = "{source.stem}"\npath = "{source}"\n\n[dependencies]\n'
         + "\n".join(crates) + "\n\n[workspace]\n")
+    # One target directory, so that a crate is compiled once for all workloads that name it.
+    target = binary.parent / "cargo-target"
     _compile([CARGO, "build", "--offline", "--quiet"],
-             {"CARGO_HOME": str(package / "home"), "RUSTC": RUSTC}, package)
-    (package / "target" / "debug" / source.stem).replace(binary)
-    os.utime(binary)
+             {"CARGO_HOME": str(package / "home"), "RUSTC": RUSTC,
+              "CARGO_TARGET_DIR": str(target)}, package)
+    shutil.copy(target / "debug" / source.stem, binary)

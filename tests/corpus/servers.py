@@ -9,7 +9,9 @@
 {lag-NAME}    a relay in front of NAME
 
 What a client sends may hold a mark ~N~: the line server answers that request N milliseconds
-late, and a relay hands it on N milliseconds late. Replies stay in order, as on any connection.
+late, and a relay hands it on N milliseconds late. Replies stay in order, as on any connection. The
+next reply keeps a distance, so that a client that is awake reads the two one by one. The line server
+sends the reply to a mark ~N+~ together with the next one.
 """
 
 import os
@@ -26,7 +28,9 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 import harness  # noqa: E402
 
-MARK = re.compile(rb"~(\d+)~")
+MARK = re.compile(rb"~(\d+)\+?~")
+TOGETHER = b"+~"
+DISTANCE = 0.015
 
 
 def free_port():
@@ -36,8 +40,9 @@ def free_port():
 
 
 def lag(data):
-    """Seconds by which the marks in some bytes delay them."""
-    return sum(int(number) for number in MARK.findall(data)) / 1000
+    """Seconds by which the marks in some bytes delay them, and what comes after them."""
+    marks = MARK.findall(data)
+    return sum(int(number) for number in marks) / 1000, DISTANCE if marks else 0
 
 
 def quick(sock):
@@ -138,10 +143,16 @@ class EachLine(socketserver.StreamRequestHandler):
 
     def handle(self):
         quick(self.connection)
+        kept = b""
         try:
             for line in self.rfile:
-                time.sleep(lag(line))
-                self.wfile.write(line)
+                before, after = lag(line)
+                time.sleep(before)
+                kept += line
+                if TOGETHER not in line:
+                    self.wfile.write(kept)
+                    kept = b""
+                time.sleep(after)
         except OSError:
             pass
 
@@ -208,7 +219,7 @@ def relay(client, port):
     with socket.create_connection(("127.0.0.1", port)) as server:
         quick(client)
         quick(server)
-        back = threading.Thread(target=pump, args=(server, client, lambda data: 0), daemon=True)
+        back = threading.Thread(target=pump, args=(server, client, lambda data: (0, 0)), daemon=True)
         back.start()
         pump(client, server, lag)
         back.join()
@@ -217,8 +228,10 @@ def relay(client, port):
 def pump(source, target, delay):
     try:
         while data := source.recv(65536):
-            time.sleep(delay(data))
+            before, after = delay(data)
+            time.sleep(before)
             target.sendall(data)
+            time.sleep(after)
     except OSError:
         pass
     try:

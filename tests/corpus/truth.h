@@ -36,6 +36,7 @@ struct options {
 	unsigned int seed;
 	int timings;
 	int threads; /* at most 64 */
+	bool merged; /* the late reply and the next one are to come together */
 };
 
 static inline struct options truth_options(int argc, char **argv)
@@ -48,6 +49,7 @@ static inline struct options truth_options(int argc, char **argv)
 		{"seed", required_argument, NULL, 's'},
 		{"timings", required_argument, NULL, 't'},
 		{"threads", required_argument, NULL, 'n'},
+		{"merged", no_argument, NULL, 'm'},
 		{NULL, 0, NULL, 0},
 	};
 	struct options o = {.way = "", .seed = 1, .timings = 20};
@@ -68,6 +70,8 @@ static inline struct options truth_options(int argc, char **argv)
 			o.timings = atoi(optarg);
 		else if (c == 'n')
 			o.threads = atoi(optarg);
+		else if (c == 'm')
+			o.merged = true;
 		else
 			exit(2);
 	}
