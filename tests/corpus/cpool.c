@@ -21,6 +21,9 @@
 
 #include "truth.h"
 
+/* Milliseconds that a caller waits who is not going to give up. */
+#define PATIENT 1000
+
 struct connection {
 	int fd;
 	int epoll_fd;
@@ -155,7 +158,7 @@ static void exchange(int lag, int limit)
 
 	if (lag)
 		len += snprintf(request + len, sizeof(request) - len,
-				options->merged ? "~%d+~" : "~%d~", lag);
+				options->merged && limit < PATIENT ? "~%d+~" : "~%d~", lag);
 	truth_before_send(c->truth);
 	request[len] = '\n';
 	client_send(c->fd, request, len + 1);
@@ -180,16 +183,16 @@ static void one_round(unsigned int *seed)
 	 * own pool, and the old ones stay open. */
 	pool = NULL;
 	for (i = 0; i < timing.clean; i++)
-		exchange(0, 1000);
+		exchange(0, PATIENT);
 	exchange(timing.lag, timing.limit);
 	truth_sleep(timing.gap);
 	for (i = 0; i < followers; i++)
-		exchange(0, 1000);
+		exchange(0, PATIENT);
 
 	/* Another one beside it, on which nothing is given up. */
 	pool = NULL;
 	for (i = 0; i < 3; i++)
-		exchange(i == 1 ? 2 : 0, 1000);
+		exchange(i == 1 ? 2 : 0, PATIENT);
 }
 
 /* One of several callers of one pool: some of its calls are given up, or nearly. */
@@ -199,7 +202,7 @@ static void *free_running(void *arg)
 	int i;
 
 	for (i = 0; i < options->timings; i++) {
-		exchange(0, 1000);
+		exchange(0, PATIENT);
 		if (i % 5 == 4)
 			exchange(truth_between(&seed, 5, 12), truth_between(&seed, 4, 12));
 		truth_sleep(truth_between(&seed, 0, 2));

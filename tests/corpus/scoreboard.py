@@ -62,9 +62,11 @@ def run_mispair(args, command, directory):
     try:
         stdout, stderr = process.communicate(timeout=RUN_LIMIT)
     except subprocess.TimeoutExpired as late:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
         raise Failure(f"no end within {RUN_LIMIT} s") from late
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     stdout, stderr = stdout.decode(errors="replace"), stderr.decode(errors="replace")
     if process.returncode not in (0, 3):
         raise Failure(f"status {process.returncode}: {stderr[-2000:]}")
