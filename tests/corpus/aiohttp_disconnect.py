@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An aiohttp server whose handler asks redis through a pool; the browser side hangs up.
 
-The handler's task is cancelled when its peer is gone. aiohttp did that by itself up to 3.6, and does
-from 3.9 on where it is asked to; Debian's 3.8 needs a middleware. --pool says over which client:
+The handler's task is cancelled when its peer is gone. aiohttp did that by itself up to 3.6, and
+does from 3.9 on where it is asked to; Debian's 3.8 needs a middleware. --pool says over which
+client:
 
   redis      redis-py with the bug of 4.4.0 to 4.5.3, and its pool
   minipool   our own pool over asyncio streams
@@ -107,7 +108,10 @@ async def one_round(site, browser, server, args, varied, tags):
     """`tasks` pages at once; some of them are closed before they come."""
     await asyncio.gather(*(browser.fetch(f"warm-{next(tags)}") for _ in range(args.tasks)))
     server.hold()
-    asked = {tag: await browser.ask(tag) for tag in [f"tag-{next(tags)}" for _ in range(args.tasks)]}
+    asked = {}
+    for _ in range(args.tasks):
+        tag = f"tag-{next(tags)}"
+        asked[tag] = await browser.ask(tag)
     for tag in asked:
         await until(lambda: tag in site.operations and site.operations[tag].sent.is_set())
     closed = [tag for tag in asked if varied.random() < args.cancel] or list(asked)[:1]

@@ -70,7 +70,7 @@ class Work:
 
 
 class Session:
-    """Its __aexit__ comes to the release only if the commit went well, unless it is the fixed one."""
+    """Its __aexit__ comes to the release only if the commit went well; the fixed one always."""
 
     def __init__(self, work, held=False):
         self.work = work

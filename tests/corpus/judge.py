@@ -11,6 +11,7 @@ The truth is the last line of a workload's output, one JSON object:
       abandoned   its reply was owed when its owner stopped waiting (`cancelled` means the same)
       reuse       how often it was sent on after that: a count, or counts by kind
       must        names of verdicts that have to be given for it, "swallowed" among them
+      owners      names of the task that was cancelled and of the next one, if mispair has to know
       returned    it lay in the pool with the reply owed before the client closed it
       leaked      its place in the pool never came back
   must            names of verdicts that have to be given for some connection
@@ -76,6 +77,7 @@ class Judgement:
         # At `likely` and above, and at any confidence.
         self._said = collections.defaultdict(set)
         self._mentioned = collections.defaultdict(set)
+        self._owners = collections.defaultdict(list)
         self._note(events)
         if "connections" in truth:
             self._by_connection(truth["connections"])
@@ -83,6 +85,11 @@ class Judgement:
             self._as_a_whole()
         for verdict in set(truth.get("must", ())) - set().union(*self._mentioned.values()):
             self._not_said(WHOLE, f"nothing is called {verdict}")
+
+    def _named(self, key, owners):
+        """An address can follow a name."""
+        return any(all(f"{given} ".startswith(f"{name} ") for name, given in zip(owners, pair))
+                   for pair in self._owners[key])
 
     def _not_said(self, key, why):
         self.unsaid.add(key)
@@ -101,6 +108,9 @@ class Judgement:
             self._mentioned[key].add(verdict)
             if confidence in ALARM:
                 self._said[key].add(verdict)
+            if verdict == "reused":
+                self._owners[key].append([event.get("mispair.owner.previous", ""),
+                                          event.get("mispair.owner.next", "")])
             if event.get("mispair.cancel.swallowed"):
                 self._mentioned[key].add("swallowed")
 
@@ -111,6 +121,9 @@ class Judgement:
                 (self.found if "reused" in said else self.missed).add(key)
             for verdict in set(connection.get("must", ())) - self._mentioned.get(key, set()):
                 self._not_said(key, f"{key} is not called {verdict}")
+            if connection.get("owners") and not self._named(key, connection["owners"]):
+                self._not_said(key, f"{key}: {connection['owners']} are not named, but "
+                                    f"{self._owners[key]}")
         for key, said in self._said.items():
             self._weigh(key, said, connections.get(key))
 

@@ -1,9 +1,10 @@
 <?php
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Predis, left by an exception out of a signal handler. PHP waits on through the signal and runs the
- * handler when its read returns; by then the whole reply of an MGET is in the stream's buffer and
- * only its first line was used. The next commands are answered from there, without a system call.
+ * Predis, left by an exception out of a signal handler. PHP waits on through the signal and runs
+ * the handler when its read returns; by then the whole reply of an MGET is in the stream's buffer
+ * and only its first line was used. The next commands are answered from there, without a system
+ * call.
  *
  * The server is a redis behind a relay that hands marked requests on late. A second process sends
  * the signals.

@@ -197,8 +197,8 @@ def totals(records):
             print(f"  {form:3}  recall {share(found, found + missed):24}  "
                   f"precision {share(right, right + false)}")
     negative = [record for record in ran if not record["positive"]]
-    print(f"\nnegative rows: {sum(r['cancelled'] for r in negative)} operations cancelled or timed "
-          f"out, {sum(r['false'] for r in negative)} connections accused")
+    print(f"\nnegative rows and fixes: {sum(r['cancelled'] for r in negative)} operations "
+          f"cancelled or timed out, {sum(r['false'] for r in negative)} connections accused")
 
 
 def arguments():

@@ -10,8 +10,8 @@
 
 What a client sends may hold a mark ~N~: the line server answers that request N milliseconds
 late, and a relay hands it on N milliseconds late. Replies stay in order, as on any connection. The
-next reply keeps a distance, so that a client that is awake reads the two one by one. The line server
-sends the reply to a mark ~N+~ together with the next one.
+next reply keeps a distance, so that a client that is awake reads the two one by one. The line
+server sends the reply to a mark ~N+~ together with the next one.
 """
 
 import os
@@ -219,10 +219,14 @@ def relay(client, port):
     with socket.create_connection(("127.0.0.1", port)) as server:
         quick(client)
         quick(server)
-        back = threading.Thread(target=pump, args=(server, client, lambda data: (0, 0)), daemon=True)
+        back = threading.Thread(target=pump, args=(server, client, at_once), daemon=True)
         back.start()
         pump(client, server, lag)
         back.join()
+
+
+def at_once(_):
+    return 0, 0
 
 
 def pump(source, target, delay):
@@ -240,7 +244,8 @@ def pump(source, target, delay):
         pass
 
 
-KINDS = {"redis": Redis, "memcached": Memcached, "mariadb": MariaDB, "echo": Echo, "line": Line, "tls": TLS}
+KINDS = {"redis": Redis, "memcached": Memcached, "mariadb": MariaDB, "echo": Echo,
+         "line": Line, "tls": TLS}
 
 
 class Run:

@@ -117,7 +117,10 @@ fn main() {
         clean.exchange(&tag(), patient);
         let (lag, limit) = (random.between(30, 60), random.between(2, 10));
         wronged.exchange(&format!("{}~{lag}~", tag()), Duration::from_millis(limit));
-        let gap = if late { lag - limit + random.between(10, 30) } else { random.between(0, lag / 3) };
+        let gap = match late {
+            true => lag - limit + random.between(10, 30),
+            false => random.between(0, lag / 3),
+        };
         sleep(Duration::from_millis(gap));
         for _ in 0..random.between(1, 3) {
             wronged.exchange(&tag(), patient);

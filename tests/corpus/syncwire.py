@@ -110,7 +110,7 @@ def alarm(seconds):
 
 
 def left_by_alarm(connection, seconds, call):
-    """On a slow machine the reply can come first; then nothing was given up, and nothing is wrong."""
+    """On a slow machine the reply can come first; then nothing was given up."""
     try:
         with alarm(seconds):
             call()

@@ -284,12 +284,13 @@ fn print(way: &str, given_up: u32, all: &[Arc<Mutex<Truth>>]) {
 
 fn main() {
     let options = options();
-    let runtime = if options.threads > 1 {
-        tokio::runtime::Builder::new_multi_thread().worker_threads(options.threads).enable_all().build()
+    let mut builder = if options.threads > 1 {
+        tokio::runtime::Builder::new_multi_thread()
     } else {
-        tokio::runtime::Builder::new_current_thread().enable_all().build()
-    }
-    .expect("a runtime");
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime =
+        builder.worker_threads(options.threads).enable_all().build().expect("a runtime");
     let all = Arc::new(Mutex::new(Vec::new()));
     let kept = runtime.block_on(work(&options, &all));
     print(&options.way, options.timings, &all.lock().unwrap());

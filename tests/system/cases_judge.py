@@ -65,6 +65,14 @@ CASES = {
     "a_verdict_that_has_to_be_given_and_is_passes":
         ({"1000": connection(closed=True, abandoned=1, must=["closed"])}, [said("closed")],
          (0, 0, 0, 0)),
+    "the_owners_that_have_to_be_named_are_compared_as_whole_names":
+        ({"1000": {**WRONG, "owners": ["task-1", "task-2"]}},
+         [said("reused", "likely", **{"mispair.owner.previous": "task-1 0x7f00",
+                                      "mispair.owner.next": "task-22 0x7f08"})], (1, 0, 0, 1)),
+    "the_owners_that_have_to_be_named_are":
+        ({"1000": {**WRONG, "owners": ["task-1", "task-2"]}},
+         [said("reused", "likely", **{"mispair.owner.previous": "task-1 0x7f00",
+                                      "mispair.owner.next": "task-2"})], (1, 0, 0, 0)),
     "a_unix_socket_is_known_by_its_cookie":
         ({"cookie:7f": WRONG},
          [said("reused", "likely", 0, **{"network.transport": "unix",
