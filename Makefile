@@ -79,13 +79,14 @@ $(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.
 	$(call say,CC,$@)$(CC) -std=gnu11 $(SANITIZE) $(WARN) -D_GNU_SOURCE -Iuser -Itests/unit -Ibpf \
 		$(filter %.c,$^) -o $@ -lcmocka -ljson-c -lelf
 
-# Workloads and the bare benchmark.
+# Workloads and the bare benchmark. A workload names its libraries in a line "// link: -lNAME".
 WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corpus/*.c)) \
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Itests/corpus $< -o $@ -pthread
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Itests/corpus $< -o $@ -pthread \
+		$$(sed -n 's,^// link: ,,p' $<)
 
 $(BUILD)/tests/%: tools/bench/%.c
 	@mkdir -p $(@D)
@@ -127,8 +128,11 @@ check-system: all $(WORKLOADS) ## real clients and servers on loopback; root
 check-style: ## formatting and the tree's own rules
 	$(Q)tools/check.sh $(BUILD) style
 
-check-corpus: all $(WORKLOADS) ## the corpus that exists so far, with its known truth; root
-	$(Q)/usr/bin/python3 tests/system/run.py --mispair $(BUILD)/mispair --only asyncio
+check-corpus: ## set up this host, build, the scoreboard: real clients with known truth; root
+	$(Q)tools/install-deps.sh corpus
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)/usr/bin/python3 tests/corpus/scoreboard.py --mispair $(BUILD)/mispair \
+		--binaries $(BUILD)/tests $(CORPUS_ARGS)
 
 check-vm: ## every kernel of the matrix in QEMU, amd64 and arm64; root
 	$(Q)tools/install-deps.sh vm

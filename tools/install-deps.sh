@@ -1,19 +1,27 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what is missing on Debian 12: for `make demo` with the word "demo", for the whole kernel
-# matrix with "vm", else for all that `make check` runs.
+# matrix with "vm", for the corpus with "corpus", else for all that `make check` runs.
 set -eu
 
 build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev uthash-dev"
 demo="redis-server python3 python3-redis"
-test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux"
+test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux
+	libhiredis-dev"
 # Guests: the emulator, what boot images are packed with, and a shell.
 guest="qemu-system-x86 lz4 zstd busybox-static"
 arm64="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+# The corpus: real clients, and the servers they talk to.
+corpus="memcached mariadb-server openssl python3-aiohttp python3-aiomysql
+	python3-pymemcache lua5.1 lua-redis lua-socket ruby ruby-connection-pool php-cli php-predis
+	golang-go rustc cargo librust-tokio-dev"
 
-want="$build $demo"
-[ "${1:-}" = demo ] || want="$want $test $guest"
-[ "${1:-}" != vm ] || want="$want $arm64"
+case "${1:-}" in
+demo) want="$build $demo" ;;
+vm) want="$build $demo $test $guest $arm64" ;;
+corpus) want="$build $demo $test $corpus" ;;
+*) want="$build $demo $test $guest" ;;
+esac
 
 missing=
 for package in $want; do

@@ -25,12 +25,14 @@ async def cancelled_get(wire, server, client, args, timing):
         return await client.get(f"foo-{timing.number}")
 
     server.hold()
-    task = asyncio.create_task(ask())
+    task = asyncio.create_task(ask(), name=f"get-foo-{timing.number}")
     await asyncio.sleep(0)
     if timing.delay > 0:
         await asyncio.sleep(timing.delay)
     received = operation.channel.received
     owed = wire.cancel(task, operation)
+    if owed and not args.stock:
+        operation.channel.owners = [task.get_name(), asyncio.current_task().get_name()]
     try:
         await task
     except asyncio.CancelledError:

@@ -14,11 +14,12 @@ from wire import Operation, Server, Wire, arrival, report
 
 
 class Swallower:
-    def __init__(self, wire, server, client, order):
+    def __init__(self, wire, server, client, order, echoes):
         self.wire = wire
         self.server = server
         self.client = client
         self.order = order
+        self.echoes = echoes
         self.tags = itertools.count(1)
         self.operation = None
 
@@ -35,8 +36,8 @@ class Swallower:
                 await self.late_reply()
             else:
                 asyncio.get_running_loop().call_later(0.002, self.server.release)
-            await self.echo()
-            await self.echo()
+            for _ in range(self.echoes):
+                await self.echo()
 
     async def late_reply(self):
         channel, received = self.operation.channel, self.operation.channel.received
@@ -61,14 +62,14 @@ class Swallower:
             await self.late_reply()
         else:
             asyncio.get_running_loop().call_later(0.002, self.server.release)
-        await self.echo()
-        await self.echo()
+        for _ in range(self.echoes):
+            await self.echo()
 
 
 async def one_round(wire, server, args):
     client = single_client(args, args.stock)
     await client.echo("clean")
-    swallower = Swallower(wire, server, client, args.order)
+    swallower = Swallower(wire, server, client, args.order, args.echoes)
     server.hold()
     task = asyncio.create_task(swallower.nested() if args.nested else swallower.goes_on())
     # One turn for the task, and one for the task that it may have made.
@@ -86,6 +87,9 @@ async def main(args):
     wire = Wire().watch()
     server = Server(args.host, args.port, args.server_delay, args.hold)
     clients = [await one_round(wire, server, args) for _ in range(args.rounds)]
+    if not args.nested:
+        for channel in wire.channels:
+            channel.must = ["swallowed"] if channel.wrong else []
     report("swallow-" + ("stock" if args.stock else args.order), wire, server,
            cancelled_owed=wire.cancelled())
     for client in clients:
@@ -98,5 +102,6 @@ if __name__ == "__main__":
     hold_arguments(parser)
     parser.add_argument("--stock", action="store_true", help="without the bug")
     parser.add_argument("--nested", action="store_true", help="the outer task is cancelled")
+    parser.add_argument("--echoes", type=int, default=2, help="after the cancellation")
     parser.add_argument("--rounds", type=int, default=10)
     asyncio.run(main(parser.parse_args()))

@@ -54,6 +54,8 @@ class Channel:
         self.cancelled = 0
         self.wrong = 0
         self.reuse = {"unread": 0, "outstanding": 0, "residue": 0}
+        self.must = []
+        self.owners = []
         self._fileno = sock.fileno()
         self._writer = writer
         self._received_when_abandoned = None
@@ -111,7 +113,8 @@ class Channel:
 
     def truth(self):
         return {"wrong": self.wrong, "exchanges": self.requests, "cancelled": self.cancelled,
-                "closed": self.closed(), "reuse": self.reuse}
+                "closed": self.closed(), "reuse": self.reuse, "must": self.must,
+                "owners": self.owners}
 
 
 class Wire:
@@ -270,5 +273,7 @@ def report(row, wire, server=None, **more):
     connections = wire.connections()
     if server is not None:
         connections.update(server.connections())
-    print(json.dumps({"row": row, "pid": os.getpid(), "wrong": wire.wrong(), **more,
+    operations = sum(channel.requests for channel in wire.channels)
+    print(json.dumps({"row": row, "pid": os.getpid(), "operations": operations,
+                      "wrong": wire.wrong(), **more,
                       "connections": connections}), flush=True)

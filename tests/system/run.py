@@ -17,7 +17,8 @@ import traceback
 import harness
 
 # In the order of what a reader wants to know first.
-FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_life", "cases_bad_input")
+FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_life", "cases_bad_input",
+         "cases_judge")
 
 
 def tests():
