@@ -58,4 +58,60 @@ HANDS = [
             for what in ("pause", "poll", "rcvtimeo", "probe", "signal", "thread"))),
 ]
 
-ROWS = [*WAITS, *HANDS]
+
+REDIS = ("--port", "{redis}", "--seed", "{seed}")
+POSTGRES = ("--port", "{postgres}", "--seed", "{seed}")
+MARIADB = ("--port", "{mariadb}", "--seed", "{seed}")
+PYTHON_REDIS = ("program:redis-server", "python:redis")
+AIOREDIS = ("program:redis-server", "python:aioredis")
+
+
+def ways(*names, server, more=()):
+    """A variant for each way of a workload."""
+    return [(name, (*server, "--way", name, *more)) for name in names]
+
+
+PYTHON_CLIENTS = [
+    row("pyredis-async", "pyredis_stock.py",
+        [(pool, (*REDIS, "--pool", pool)) for pool in ("plain", "blocking")], PYTHON_REDIS,
+        "1,000 cancelled BLPOPs each; every connection is closed"),
+    row("pyredis-async-pipelines", "correct_aredis.py", ways("pipelines", server=REDIS),
+        PYTHON_REDIS),
+    row("pyredis-async-pubsub", "correct_aredis.py",
+        ways("subscriptions", "listeners", server=REDIS), PYTHON_REDIS),
+    row("pyredis-sync", "correct_redis.py", ways("commands", "alarms", server=REDIS),
+        PYTHON_REDIS),
+    row("pyredis-sync-pipelines", "correct_redis.py", ways("pipelines", server=REDIS),
+        PYTHON_REDIS),
+    row("pyredis-sync-pubsub", "correct_redis.py",
+        ways("subscriptions", server=REDIS, more=("--operations", "200")), PYTHON_REDIS),
+    row("redis-hangs-up-when-idle", "correct_redis.py",
+        ways("idle", server=REDIS, more=("--operations", "100")), PYTHON_REDIS),
+    row("aioredis-shared", "aioredis_shared.py",
+        [("", (*REDIS, "--cancelled", "1000")),
+         ("one at a time, early", (*REDIS, "--cancelled", "300", "--sequential")),
+         ("one at a time, late", (*REDIS, "--cancelled", "300", "--sequential",
+                                  "--order", "late"))], AIOREDIS,
+        "the hardest: one reader task, a queue of waiters, and the bug's system calls"),
+    row("aiopg", "correct_databases.py", ways("aiopg", server=POSTGRES), ("python:aiopg",)),
+    row("psycopg-pool-async", "correct_databases.py", ways("psycopg-pool", server=POSTGRES),
+        ("python:psycopg_pool",)),
+    row("aiomysql", "correct_databases.py", ways("aiomysql", server=MARIADB),
+        ("python:aiomysql",)),
+    row("asyncio-shield", "correct_databases.py", ways("shield", server=POSTGRES),
+        ("python:psycopg",), "who asked is cancelled; the exchange is not, and ends"),
+    row("psycopg-pool", "correct_postgres.py", ways("server-side", server=POSTGRES),
+        ("python:psycopg_pool",)),
+    row("psycopg-interrupted", "correct_postgres.py", ways("interrupt", server=POSTGRES),
+        ("python:psycopg",), "^C, then CancelRequest beside it, then the drain"),
+    row("psycopg2-farewell", "correct_postgres.py", ways("farewell", server=POSTGRES),
+        ("python:psycopg2",), "the wait times out, the client says goodbye and closes"),
+    row("psycopg2-cancel", "correct_postgres.py", ways("cancel", server=POSTGRES),
+        ("python:psycopg2",), "CancelRequest on a second connection, then the drain"),
+    row("listen-notify", "correct_postgres.py",
+        ways("notify", server=POSTGRES, more=("--operations", "150")), ("python:psycopg2",)),
+    row("streamed-rows", "correct_postgres.py", ways("stream", server=POSTGRES),
+        ("python:psycopg2", "python:psycopg")),
+]
+
+ROWS = [*WAITS, *HANDS, *PYTHON_CLIENTS]

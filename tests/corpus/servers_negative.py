@@ -87,7 +87,8 @@ class Postgres(DataBase):
         self._prepare(home, f"{folder}/initdb", "-A", "trust", "-U", "corpus", "-N", "-E", "UTF8",
                       "--locale=C", f"{home}/data")
         self._serve(home, f"{folder}/postgres", "-D", f"{home}/data", "-p", str(self.port),
-                    "-k", home, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
+                    "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+                    "-c", "max_connections=300", "-c", "fsync=off")
         ready = (f"{folder}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port))
         harness.wait_until(lambda: subprocess.run(ready).returncode == 0, harness.START_LIMIT,
                            "postgres is ready")
@@ -110,7 +111,7 @@ class MariaDB(DataBase):
                       "--auth-root-authentication-method=normal", "--skip-test-db",
                       "--innodb-log-file-size=4M")
         self._serve(home, server, "--no-defaults", f"--datadir={home}/data",
-                    f"--socket={home}/socket", f"--port={self.port}", "--bind-address=127.0.0.1",
+                    f"--socket={home}/mariadb.sock", f"--port={self.port}", "--bind-address=127.0.0.1",
                     "--skip-name-resolve", "--innodb-log-file-size=4M", "--skip-log-bin")
 
 
