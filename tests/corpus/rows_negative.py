@@ -114,4 +114,46 @@ PYTHON_CLIENTS = [
         ("python:psycopg2", "python:psycopg")),
 ]
 
-ROWS = [*WAITS, *HANDS, *PYTHON_CLIENTS]
+HTTP = ("--port", "{http}", "--seed", "{seed}")
+NO_SERVER = ("--seed", "{seed}")
+MANY = ("--operations", "1000")
+
+
+def loops(*names, server):
+    return [(f"{name} {loop}", (*server, "--way", name, "--loop", loop, *MANY))
+            for name in names for loop in ("asyncio", "uvloop")]
+
+
+NETWORK = [
+    row("requests-timeout", "correct_http.py",
+        ways("requests", server=HTTP, more=MANY), ("python:requests",)),
+    row("aiohttp-timeout", "correct_http.py",
+        ways("aiohttp", server=HTTP, more=MANY), ("python:aiohttp",)),
+    row("expect-100-continue", "correct_http.py", ways("expect", server=HTTP, more=MANY),
+        note="our own client; the 100 comes never, late, or just when the body goes out"),
+    row("curl-expect-100", "correct_http.py", ways("curl", server=HTTP, more=MANY),
+        ("program:curl",), "curl waits for a 100 that never comes, then sends the body"),
+    row("http2-cancelled-streams", "correct_h2.py", ways("tasks", "alone", server=NO_SERVER),
+        ("python:h2",), "RST_STREAM, and the next request on the same connection"),
+    row("asyncio-pool-closes", "correct_streams.py", loops("pool", server=TAG),
+        ("python:uvloop",)),
+    row("asyncio-pool-drains", "correct_streams.py", loops("drain", server=TAG),
+        ("python:uvloop",)),
+    row("aioredis-uvloop", "correct_streams.py", loops("aioredis", server=REDIS),
+        ("python:uvloop", *AIOREDIS)),
+    row("websocket", "correct_streams.py", loops("websocket", server=NO_SERVER),
+        ("python:uvloop", "python:websockets")),
+    row("accepted-sockets", "correct_streams.py", loops("accepted", server=NO_SERVER),
+        ("python:uvloop",), "the handlers of a server are cancelled, its clients are not"),
+    row("tls-tickets", "correct_unasked.py",
+        [("", ("--way", "tickets", "--port", "{tls}", "--certificate", "{tls.certificate}"))],
+        ("program:openssl",), "two tickets lie unread at the first send"),
+    row("resp3-pushes", "correct_unasked.py", ways("pushes", server=REDIS, more=MANY),
+        ("program:redis-server",), "an invalidation lies unread at the next send"),
+    row("server-says-goodbye", "correct_unasked.py",
+        ways("goodbye", server=("--port", "{goodbye}"), more=("--operations", "800"))),
+    row("nginx-upstream", "correct_unasked.py", ways("nginx", server=HTTP, more=MANY),
+        ("file:/usr/sbin/nginx",), "its clients hang up while it waits for the server behind"),
+]
+
+ROWS = [*WAITS, *HANDS, *PYTHON_CLIENTS, *NETWORK]

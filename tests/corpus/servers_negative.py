@@ -20,8 +20,7 @@ import subprocess
 import threading
 import time
 
-import harness
-from servers import Process, TCPServer, Threads, free_port, quick
+from servers import Process, TCPServer, Threads, free_port, harness, quick
 
 NOBODY = pwd.getpwnam("nobody")
 
