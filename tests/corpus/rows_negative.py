@@ -5,7 +5,6 @@
 """
 
 import os
-import pathlib
 
 from rows import Row
 from servers_negative import SERVERS  # noqa: F401  for the scoreboard
@@ -156,4 +155,41 @@ NETWORK = [
         ("file:/usr/sbin/nginx",), "its clients hang up while it waits for the server behind"),
 ]
 
-ROWS = [*WAITS, *HANDS, *PYTHON_CLIENTS, *NETWORK]
+MEMCACHED = ("--port", "{memcached}", "--seed", "{seed}")
+STOPPED = ("--port", "{memcached}", "--server-pid", "{memcached.pid}")
+NODE_MODULES = os.path.join(
+    os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "mispair/npm/node_modules")
+
+LANGUAGES = [
+    row("hiredis-timeout", "correct_hiredis.c", ways("timeouts", server=("--port", "{redis}")),
+        ("program:redis-server",), "the error stays, the context is freed"),
+    row("hiredis-pipelines", "correct_hiredis.c",
+        ways("pipelines", "impatient", server=("--port", "{redis}"), more=("--operations", 4000)),
+        ("program:redis-server",), "eight commands appended, then eight replies read"),
+    row("redis-benchmark-pipelines", "redis_benchmark.sh", [("", ("{redis}",))],
+        ("program:redis-benchmark",), "-P 8"),
+    row("libpq-pipeline-mode", "correct_libpq.c",
+        ways("pipelines", server=("--port", "{postgres}"), more=("--operations", 4000))),
+    row("libpq-cancel-then-drain", "correct_libpq.c",
+        ways("cancels", server=("--port", "{postgres}"))),
+    row("memcached-noreply", "correct_memcached.py",
+        ways("noreply", "writers", server=MEMCACHED), ("python:pymemcache",)),
+    row("pymemcache-timeout", "correct_memcached.py",
+        ways("timeouts", server=(*STOPPED, "--seed", "{seed}")), ("python:pymemcache",)),
+    row("ruby-dalli", "correct_dalli.rb", ways("socket", "timeout", server=STOPPED),
+        ("ruby:dalli",), "its own time-out closes; Timeout.timeout leaves it to the next use"),
+    row("ruby-pool-discards", "correct_pool.rb", [("", TAG)], ("ruby:connection_pool",)),
+    row("php-redis-timeout", "correct_redis.php", [("", ("--port", "{redis}"))], ("php:redis",)),
+    row("perl-redis-fast", "correct_fast.pl", [("", ("--port", "{redis}"))],
+        ("perl:Redis::Fast",), "keeps the connection and is right: a queue of who waits"),
+    row("node-ioredis", "correct_node.js", ways("ioredis", server=("--port", "{redis}")),
+        (f"file:{NODE_MODULES}/ioredis",), "commandTimeout; one shared connection"),
+    row("node-pg", "correct_node.js", ways("pg", server=("--port", "{postgres}")),
+        (f"file:{NODE_MODULES}/pg",), "query_timeout; the pool closes"),
+    row("node-pool-destroys", "correct_node.js", ways("net", server=TAG)),
+    row("go-http-context", "correct_http.go", [("", ("--port", "{http}"))]),
+    row("rust-tokio-closes", "tokio_closes.rs",
+        ways("timeout", "select", "abort", "whole", server=TAG), ("crate:tokio",)),
+]
+
+ROWS = [*WAITS, *HANDS, *PYTHON_CLIENTS, *NETWORK, *LANGUAGES]
