@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # ruby-connection-pool used as it should be: a connection whose use did not end well is closed
-# inside the block, and the pool holds a shell that connects anew.
+# inside the block, and the pool holds a shell that connects anew. With --busy another thread
+# computes: the interpreter's time slices end waits, which are begun again.
 
 require "connection_pool"
 require "json"
@@ -12,6 +13,7 @@ require "timeout"
 options = { operations: 400 }
 OptionParser.new do |parser|
   parser.on("--port N", Integer) { |n| options[:port] = n }
+  parser.on("--busy") { options[:busy] = true }
   parser.on("--operations N", Integer) { |n| options[:operations] = n }
 end.parse!
 
@@ -41,6 +43,9 @@ truth = { workload: "correct_pool", pid: Process.pid, operations: 0, cancelled: 
 pool = ConnectionPool.new(size: 4, timeout: 5) { Shell.new(options[:port]) }
 lock = Mutex.new
 
+ended = false
+busy = Thread.new { 1 until ended } if options[:busy]
+
 threads = Array.new(4) do |thread|
   Thread.new do
     (options[:operations] / 4).times do |number|
@@ -63,4 +68,6 @@ threads = Array.new(4) do |thread|
   end
 end
 threads.each(&:join)
+ended = true
+busy&.join
 puts JSON.generate(truth)

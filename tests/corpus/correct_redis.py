@@ -4,6 +4,7 @@
 The time-out is so short that a busy host misses it now and then without being asked to.
 """
 
+import os
 import signal
 import threading
 import time
@@ -55,8 +56,11 @@ def subscriptions(args, truth, client):
     """Messages come when they like; who listens gives up waiting and waits again."""
     def work(number, varied):
         tag = truth.tag()
-        subscription = client.pubsub(ignore_subscribe_messages=True)
+        subscription = client.pubsub()
         subscription.subscribe(tag)
+        while (message := subscription.get_message(timeout=0.003)) is None:
+            truth.interrupted()
+        truth.judge(message["type"], "subscribe")
         messages = [f"{tag}-{n}" for n in range(5)]
         speaker = threading.Thread(target=speak, args=(tag, messages, varied.random()))
         speaker.start()
@@ -70,7 +74,6 @@ def subscriptions(args, truth, client):
         subscription.close()
 
     def speak(channel, messages, pace):
-        time.sleep(0.005)
         for message in list(messages):
             time.sleep(0.01 * pace)
             client.publish(channel, message)
@@ -90,12 +93,56 @@ def alarms(args, truth, client):
     signal.signal(signal.SIGALRM, ring)
     for number in range(args.operations):
         tag = truth.tag()
-        signal.setitimer(signal.ITIMER_REAL, 0.002 + number % 7 / 5000)
         try:
-            client.blpop(f"never-{tag}", 0)
+            signal.setitimer(signal.ITIMER_REAL, 0.002 + number % 7 / 5000)
+            # Not for ever: an alarm that comes in a destructor is thrown away.
+            client.blpop(f"never-{tag}", 1)
         except Alarm:
             truth.gave_up()
         truth.judge(client.echo(tag), tag)
+
+
+def storm(args, truth, client):
+    """Signal handlers that return: each wait that a signal ends is begun again by Python."""
+    rung = 0
+
+    def ring(number, frame):
+        nonlocal rung
+        rung += 1
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_REAL, 0.0007, 0.0007)
+    signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+    for number in range(args.operations):
+        tag, before = truth.tag(), rung
+        truth.judge(client.echo(tag), tag)
+        truth.judge(client.execute_command("DEBUG", "SLEEP", "0.003"), "OK")
+        truth.interrupted(rung > before)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def pings(args, truth, client):
+    """A subscriber pings the server whenever nothing came for a while; all pongs come in the end."""
+    subscription = client.pubsub()
+    subscription.subscribe("nothing")
+    truth.judge(subscription.get_message(timeout=5)["type"], "subscribe")
+    asked, answered = [], 0
+    for number in range(args.operations):
+        if number % 4 == 0:
+            os.kill(args.server_pid, signal.SIGSTOP)
+            threading.Timer(0.008, os.kill, (args.server_pid, signal.SIGCONT)).start()
+        asked.append(truth.tag())
+        subscription.ping(asked[-1])
+        while (message := subscription.get_message(timeout=0.003)) is not None:
+            truth.judge(message["data"], asked[answered])
+            answered += 1
+        truth.interrupted()
+    while answered < len(asked):
+        message = subscription.get_message(timeout=5)
+        truth.judge(message["data"], asked[answered])
+        answered += 1
 
 
 def idle(args, truth, client):
@@ -115,13 +162,15 @@ def idle(args, truth, client):
 
 
 WAYS = {"commands": commands, "pipelines": pipelines, "subscriptions": subscriptions,
-        "alarms": alarms, "idle": idle}
+        "alarms": alarms, "storm": storm, "pings": pings, "idle": idle}
+IMPATIENT = ("commands", "pipelines")
 
 if __name__ == "__main__":
-    parsed = arguments(__doc__, tuple(WAYS)).parse_args()
+    parser = arguments(__doc__, tuple(WAYS))
+    parser.add_argument("--server-pid", type=int)
+    parsed = parser.parse_args()
     counts = Truth("correct_redis")
     pool = BlockingConnectionPool(port=parsed.port, decode_responses=True, max_connections=24,
-                                  socket_timeout=None if parsed.way == "alarms" else TIMEOUT * (
-                                      1 if parsed.way in ("commands", "pipelines") else 1000))
+                                  socket_timeout=TIMEOUT if parsed.way in IMPATIENT else None)
     WAYS[parsed.way](parsed, counts, redis.Redis(connection_pool=pool))
     counts.report()

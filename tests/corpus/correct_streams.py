@@ -71,6 +71,71 @@ async def drain(args, truth):
         free.get_nowait()[1].close()
 
 
+async def cleanup(args, truth):
+    """A cancelled task reads its own reply, says what has to be said, and then lets go."""
+    free = asyncio.Queue()
+    for _ in range(args.tasks):
+        free.put_nowait(await asyncio.open_connection("127.0.0.1", args.port))
+
+    async def ask(reader, writer, tag, delay=0):
+        writer.write(f"{tag} {delay}\n".encode())
+        truth.judge((await reader.readline()).strip(), tag)
+
+    async def exchange(tag, delay):
+        reader, writer = await free.get()
+        writer.write(f"{tag} {delay}\n".encode())
+        try:
+            truth.judge((await reader.readline()).strip(), tag)
+        except asyncio.CancelledError:
+            truth.judge((await reader.readline()).strip(), tag)
+            await ask(reader, writer, "rollback-" + tag)
+            raise
+        finally:
+            free.put_nowait((reader, writer))
+
+    async def work(number, varied):
+        # Cancelled once: the clean-up is not disturbed.
+        task = asyncio.create_task(exchange(truth.tag(), varied.randrange(6000)))
+        await asyncio.wait([task], timeout=varied.uniform(0.001, 0.005))
+        if task.cancel():
+            truth.interrupted()
+        await asyncio.wait([task])
+
+    await workers(args, work)
+    while not free.empty():
+        free.get_nowait()[1].close()
+
+
+async def retry(args, truth):
+    """The wait for a reply times out again and again, and is begun again by whoever asked."""
+    async def by_timeout(reader):
+        async with asyncio.timeout(0.001):
+            return await reader.readline()
+
+    async def by_wait_for(reader):
+        return await asyncio.wait_for(reader.readline(), 0.001)
+
+    free = [await asyncio.open_connection("127.0.0.1", args.port) for _ in range(args.tasks)]
+
+    async def work(number, varied):
+        reader, writer = free.pop()
+        tag, wait, late = truth.tag(), varied.choice((by_timeout, by_wait_for)), False
+        writer.write(f"{tag} {varied.randrange(4000)}\n".encode())
+        while True:
+            try:
+                answer = await wait(reader)
+                break
+            except asyncio.TimeoutError:
+                late = True
+        truth.judge(answer.strip(), tag)
+        truth.interrupted(late)
+        free.append((reader, writer))
+
+    await workers(args, work)
+    for _, writer in free:
+        writer.close()
+
+
 async def aioredis(args, truth):
     """One connection, one reader, a queue of waiters (python3-aioredis 1.3.1)."""
     import aioredis as library
@@ -163,8 +228,8 @@ async def accepted(args, truth):
     server.close()
 
 
-WAYS = {"pool": pool, "drain": drain, "aioredis": aioredis, "websocket": websocket,
-        "accepted": accepted}
+WAYS = {"pool": pool, "drain": drain, "cleanup": cleanup, "retry": retry, "aioredis": aioredis,
+        "websocket": websocket, "accepted": accepted}
 
 
 def main(args):

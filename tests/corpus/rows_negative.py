@@ -30,10 +30,23 @@ WAITS = [
         [(way, (*TAG, "--way", way, "--streaming", "--operations", "250"))
          for way in ("poll", "signal")] +
         [("rcvtimeo", (*TAG, "--way", "rcvtimeo", "--streaming", *SLOW))]),
+    row("waits-until-quiet", "waits.c",
+        [*((way, (*TAG, "--way", way, "--until-quiet")) for way in ("poll", "epoll")),
+         ("rcvtimeo", (*TAG, "--way", "rcvtimeo", "--until-quiet", *SLOW))],
+        note="a time-out is how the client knows that the reply is whole; then it asks again"),
     row("peek-probes", "waits.c",
         [(way, (*TAG, "--way", way, "--peek", "--operations", "250"))
          for way in ("poll", "signal")] +
         [("rcvtimeo", (*TAG, "--way", "rcvtimeo", "--peek", *SLOW))]),
+]
+
+
+EVENTS = [
+    row("event-loop-with-tick", "events.c", [("", (*TAG, "--way", "tick", "--operations", 3000))]),
+    row("shared-by-a-queue", "events.c",
+        [("one thread", (*TAG, "--way", "multiplexed")), ("threads", (*TAG, "--way", "duplex"))],
+        note="many in flight on one connection; who gives up leaves its place in the queue"),
+    row("passed-between-processes", "processes.sh", [("", ("{tag}",))], ("program:bash",)),
 ]
 
 
@@ -78,8 +91,11 @@ PYTHON_CLIENTS = [
         PYTHON_REDIS),
     row("pyredis-async-pubsub", "correct_aredis.py",
         ways("subscriptions", "listeners", server=REDIS), PYTHON_REDIS),
-    row("pyredis-sync", "correct_redis.py", ways("commands", "alarms", server=REDIS),
-        PYTHON_REDIS),
+    row("pyredis-sync", "correct_redis.py",
+        ways("commands", "alarms", "storm", server=REDIS), PYTHON_REDIS),
+    row("pyredis-sync-pings", "correct_redis.py",
+        ways("pings", server=(*REDIS, "--server-pid", "{redis.pid}")), PYTHON_REDIS,
+        "a subscriber pings a server that is slow; several pongs are owed at times"),
     row("pyredis-sync-pipelines", "correct_redis.py", ways("pipelines", server=REDIS),
         PYTHON_REDIS),
     row("pyredis-sync-pubsub", "correct_redis.py",
@@ -138,6 +154,10 @@ NETWORK = [
         ("python:uvloop",)),
     row("asyncio-pool-drains", "correct_streams.py", loops("drain", server=TAG),
         ("python:uvloop",)),
+    row("asyncio-cleans-up", "correct_streams.py", loops("cleanup", server=TAG),
+        ("python:uvloop",), "the cancelled task itself reads its reply, and asks once more"),
+    row("asyncio-waits-again", "correct_streams.py", loops("retry", server=TAG),
+        ("python:uvloop",), "asyncio.timeout and wait_for around one read, until it ends well"),
     row("aioredis-uvloop", "correct_streams.py", loops("aioredis", server=REDIS),
         ("python:uvloop", *AIOREDIS)),
     row("websocket", "correct_streams.py", loops("websocket", server=NO_SERVER),
@@ -178,7 +198,8 @@ LANGUAGES = [
         ways("timeouts", server=(*STOPPED, "--seed", "{seed}")), ("python:pymemcache",)),
     row("ruby-dalli", "correct_dalli.rb", ways("socket", "timeout", server=STOPPED),
         ("ruby:dalli",), "its own time-out closes; Timeout.timeout leaves it to the next use"),
-    row("ruby-pool-discards", "correct_pool.rb", [("", TAG)], ("ruby:connection_pool",)),
+    row("ruby-pool-discards", "correct_pool.rb",
+        [("", TAG), ("busy", (*TAG, "--busy", "--operations", 150))], ("ruby:connection_pool",)),
     row("php-redis-timeout", "correct_redis.php", [("", ("--port", "{redis}"))], ("php:redis",)),
     row("perl-redis-fast", "correct_fast.pl", [("", ("--port", "{redis}"))],
         ("perl:Redis::Fast",), "keeps the connection and is right: a queue of who waits"),
@@ -188,8 +209,11 @@ LANGUAGES = [
         (f"file:{NODE_MODULES}/pg",), "query_timeout; the pool closes"),
     row("node-pool-destroys", "correct_node.js", ways("net", server=TAG)),
     row("go-http-context", "correct_http.go", [("", ("--port", "{http}"))]),
+    row("go-shared-by-a-queue", "correct_mux.go",
+        [("one caller", TAG), ("six callers", (*TAG, "--callers", "6"))],
+        note="a reader goroutine; a caller whose context ends leaves its place in the queue"),
     row("rust-tokio-closes", "tokio_closes.rs",
         ways("timeout", "select", "abort", "whole", server=TAG), ("crate:tokio",)),
 ]
 
-ROWS = [*WAITS, *HANDS, *PYTHON_CLIENTS, *NETWORK, *LANGUAGES]
+ROWS = [*WAITS, *EVENTS, *HANDS, *PYTHON_CLIENTS, *NETWORK, *LANGUAGES]

@@ -40,6 +40,7 @@ static struct {
 	bool children;
 	bool streaming; /* replies in many pieces */
 	bool peek;	/* look before sending, and before reading */
+	bool quiet;	/* wait until nothing more comes, for want of a better end of the reply */
 } args = {.operations = 400, .threads = 4, .latest_us = 3500};
 
 static _Thread_local int epoll_fd = -1;
@@ -140,6 +141,11 @@ static void operation(int fd)
 			break;
 	}
 	reply_judge(&reply, &r);
+	if (args.quiet) {
+		if (readable(fd) && recv(fd, &byte, 1, 0) >= 0)
+			client_die("more than the reply");
+		interrupted++;
+	}
 	truth.cancelled += interrupted > 0;
 }
 
@@ -237,6 +243,7 @@ int main(int argc, char **argv)
 		{"children", no_argument, NULL, 'c'},
 		{"streaming", no_argument, NULL, 's'},
 		{"peek", no_argument, NULL, 'k'},
+		{"until-quiet", no_argument, NULL, 'q'},
 		{0},
 	};
 	int opt;
@@ -269,11 +276,15 @@ int main(int argc, char **argv)
 		case 'k':
 			args.peek = true;
 			break;
+		case 'q':
+			args.quiet = true;
+			break;
 		default:
 			fprintf(stderr, "usage: waits --port N --way poll|select|epoll|rcvtimeo|"
 					"signal|signal-poll\n       [--operations N] [--threads N] "
 					"[--latest US]"
-					" [--restart] [--children] [--streaming] [--peek]\n");
+					" [--restart] [--children] [--streaming] [--peek]"
+					" [--until-quiet]\n");
 			return 2;
 		}
 	}
