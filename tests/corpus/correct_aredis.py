@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's python3-redis as it is, asyncio: pipelines and subscriptions whose tasks are cancelled."""
+"""Debian's python3-redis as it is, asyncio: pipelines and subscriptions that are cancelled."""
 
 import asyncio
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 from correct import Truth, arguments, cancelled, threads, workers
 
@@ -121,11 +122,34 @@ def curl(args, truth):
                 truth.interrupted(when(tag) == "never")
 
 
+def short_lives(args, truth):
+    """curl programs that time out or are killed while they wait: the socket ends with them."""
+    program = shutil.which("curl")
+
+    def work(number, varied):
+        tag = truth.tag()
+        limit = varied.choice(("0.01", "5"))
+        process = subprocess.Popen([program, "-q", "-s", "--noproxy", "*", "-m", limit,
+                                    url(args, tag, delay=varied.choice((0, 30)))],
+                                   stdout=subprocess.PIPE, text=True)
+        if varied.random() < 0.3:
+            time.sleep(varied.uniform(0, 0.02))
+            process.kill()
+        answer = process.communicate()[0]
+        if process.returncode == 0:
+            truth.judge(answer, tag)
+        else:
+            truth.gave_up()
+
+    threads(args, work)
+
+
 def when(tag):
     return CONTINUE[int(tag.removeprefix("tag")) % len(CONTINUE)]
 
 
-WAYS = {"requests": use_requests, "aiohttp": use_aiohttp, "expect": expect, "curl": curl}
+WAYS = {"requests": use_requests, "aiohttp": use_aiohttp, "expect": expect, "curl": curl,
+        "short-lives": short_lives}
 
 if __name__ == "__main__":
     parsed = arguments(__doc__, tuple(WAYS)).parse_args()

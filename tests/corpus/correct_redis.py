@@ -124,7 +124,7 @@ def storm(args, truth, client):
 
 
 def pings(args, truth, client):
-    """A subscriber pings the server whenever nothing came for a while; all pongs come in the end."""
+    """A subscriber pings the server when nothing came for a while; all pongs come in the end."""
     subscription = client.pubsub()
     subscription.subscribe("nothing")
     truth.judge(subscription.get_message(timeout=5)["type"], "subscribe")

@@ -120,7 +120,7 @@ async def retry(args, truth):
     async def work(number, varied):
         reader, writer = free.pop()
         tag, wait, late = truth.tag(), varied.choice((by_timeout, by_wait_for)), False
-        writer.write(f"{tag} {varied.randrange(4000)}\n".encode())
+        writer.write(f"{tag} {varied.randrange(args.latest)}\n".encode())
         while True:
             try:
                 answer = await wait(reader)
@@ -244,4 +244,5 @@ def main(args):
 if __name__ == "__main__":
     parser = arguments(__doc__, tuple(WAYS))
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    parser.add_argument("--latest", type=int, default=4000, metavar="US", help="of retry's replies")
     main(parser.parse_args())

@@ -12,6 +12,7 @@ from servers_negative import SERVERS  # noqa: F401  for the scoreboard
 TAG = ("--port", "{tag}")
 # A receive time-out is no shorter than the kernel's tick.
 SLOW = ("--latest", "25000", "--operations", "100", "--threads", "8")
+LONG = ("--latest", "700000", "--operations", "5", "--threads", "16")
 
 
 def row(name, workload, variants, needs=(), note=""):
@@ -30,6 +31,10 @@ WAITS = [
         [(way, (*TAG, "--way", way, "--streaming", "--operations", "250"))
          for way in ("poll", "signal")] +
         [("rcvtimeo", (*TAG, "--way", "rcvtimeo", "--streaming", *SLOW))]),
+    row("long-waits", "waits.c",
+        [(way, (*TAG, "--way", way, *LONG))
+         for way in ("poll", "epoll", "rcvtimeo", "signal", "signal-poll")],
+        note="hundreds of time-outs or signals, far beyond any grace, and then the reply"),
     row("waits-until-quiet", "waits.c",
         [*((way, (*TAG, "--way", way, "--until-quiet")) for way in ("poll", "epoll")),
          ("rcvtimeo", (*TAG, "--way", "rcvtimeo", "--until-quiet", *SLOW))],
@@ -148,6 +153,8 @@ NETWORK = [
         note="our own client; the 100 comes never, late, or just when the body goes out"),
     row("curl-expect-100", "correct_http.py", ways("curl", server=HTTP, more=MANY),
         ("program:curl",), "curl waits for a 100 that never comes, then sends the body"),
+    row("curl-short-lives", "correct_http.py", ways("short-lives", server=HTTP),
+        ("program:curl",), "the process ends while its reply is owed"),
     row("http2-cancelled-streams", "correct_h2.py", ways("tasks", "alone", server=NO_SERVER),
         ("python:h2",), "RST_STREAM, and the next request on the same connection"),
     row("asyncio-pool-closes", "correct_streams.py", loops("pool", server=TAG),
@@ -156,7 +163,9 @@ NETWORK = [
         ("python:uvloop",)),
     row("asyncio-cleans-up", "correct_streams.py", loops("cleanup", server=TAG),
         ("python:uvloop",), "the cancelled task itself reads its reply, and asks once more"),
-    row("asyncio-waits-again", "correct_streams.py", loops("retry", server=TAG),
+    row("asyncio-waits-again", "correct_streams.py",
+        loops("retry", server=TAG) +
+        [("long waits", (*TAG, "--way", "retry", "--latest", "400000", "--operations", "80"))],
         ("python:uvloop",), "asyncio.timeout and wait_for around one read, until it ends well"),
     row("aioredis-uvloop", "correct_streams.py", loops("aioredis", server=REDIS),
         ("python:uvloop", *AIOREDIS)),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """More private servers for the rows that stay silent, started when a row's arguments name one.
 
-{tag}        tag_server.c: late replies on demand     {goodbye}   the same, and it hangs up on the idle
+{tag}        tag_server.c: late replies on demand     {goodbye}   the same; it hangs up on the idle
 {postgres}   a PostgreSQL of our own                  {mariadb}   a MariaDB of our own
 {http}       HTTP/1.1, late replies on demand         {nginx}     nginx in front of it, keep-alive
 
@@ -110,8 +110,8 @@ class MariaDB(DataBase):
                       "--auth-root-authentication-method=normal", "--skip-test-db",
                       "--innodb-log-file-size=4M")
         self._serve(home, server, "--no-defaults", f"--datadir={home}/data",
-                    f"--socket={home}/mariadb.sock", f"--port={self.port}", "--bind-address=127.0.0.1",
-                    "--skip-name-resolve", "--innodb-log-file-size=4M", "--skip-log-bin")
+                    f"--socket={home}/mariadb.sock", f"--port={self.port}",
+                    "--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-log-file-size=4M", "--skip-log-bin")
 
 
 class Request:
