@@ -66,24 +66,29 @@ def server_side(args, truth):
 
 def interrupt(args, truth):
     """^C in the middle of a statement: psycopg cancels it and reads its answer."""
-    with psycopg.connect(where(args), autocommit=True) as connection:
-        for number in range(args.operations):
-            tag = truth.tag()
-            watch = threading.Timer(0.001 + number % 9 / 2000, signal.pthread_kill,
-                                    (threading.main_thread().ident, signal.SIGINT))
-            asked = False
-            try:
-                watch.start()
-                asked = True
-                connection.execute("SELECT pg_sleep(0.2)")
-            except (KeyboardInterrupt, psycopg.errors.QueryCanceled):
-                truth.gave_up(asked)
-            watch.join()
-            try:
-                truth.judge(connection.execute("SELECT %s", (tag,)).fetchone()[0], tag)
-            except psycopg.errors.QueryCanceled:
-                # The cancellation was meant for the statement before, which was quicker.
-                truth.gave_up(owed=False)
+    connection = psycopg.connect(where(args), autocommit=True)
+    for number in range(args.operations):
+        tag = truth.tag()
+        watch = threading.Timer(0.001 + number % 9 / 2000, signal.pthread_kill,
+                                (threading.main_thread().ident, signal.SIGINT))
+        asked = False
+        try:
+            watch.start()
+            asked = True
+            connection.execute("SELECT pg_sleep(0.2)")
+        except (KeyboardInterrupt, psycopg.errors.QueryCanceled):
+            truth.gave_up(asked)
+        watch.join()
+        if connection.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+            # ^C came where psycopg does not expect it: between the request and the wait.
+            connection.close()
+            connection = psycopg.connect(where(args), autocommit=True)
+        try:
+            truth.judge(connection.execute("SELECT %s", (tag,)).fetchone()[0], tag)
+        except psycopg.errors.QueryCanceled:
+            # The cancellation was meant for the statement before, which was quicker.
+            truth.gave_up(owed=False)
+    connection.close()
 
 
 def farewell(args, truth):

@@ -111,7 +111,8 @@ class MariaDB(DataBase):
                       "--innodb-log-file-size=4M")
         self._serve(home, server, "--no-defaults", f"--datadir={home}/data",
                     f"--socket={home}/mariadb.sock", f"--port={self.port}",
-                    "--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-log-file-size=4M", "--skip-log-bin")
+                    "--bind-address=127.0.0.1", "--skip-name-resolve",
+                    "--innodb-log-file-size=4M", "--skip-log-bin")
 
 
 class Request:
