@@ -7,7 +7,7 @@ set -eu
 build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev uthash-dev"
 demo="redis-server python3 python3-redis"
 test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux
-	libhiredis-dev"
+	libhiredis-dev libpq-dev"
 # Guests: the emulator, what boot images are packed with, and a shell.
 guest="qemu-system-x86 lz4 zstd busybox-static"
 arm64="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
@@ -15,6 +15,14 @@ arm64="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 corpus="memcached mariadb-server openssl python3-aiohttp python3-aiomysql
 	python3-pymemcache lua5.1 lua-redis lua-socket ruby ruby-connection-pool php-cli php-predis
 	golang-go rustc cargo librust-tokio-dev"
+# Of these, what only the correct clients need.
+corpus="$corpus curl libredis-fast-perl nginx-light php-redis postgresql python3-aiopg python3-h2
+	python3-psycopg python3-psycopg-pool python3-psycopg2 python3-requests python3-uvloop
+	python3-websockets ruby-dalli"
+# Node brings an npm along where it does not come from Debian.
+command -v node >/dev/null || corpus="$corpus nodejs"
+command -v npm >/dev/null || corpus="$corpus npm"
+npm="ioredis@5.4.1 pg@8.13.1"
 
 case "${1:-}" in
 demo) want="$build $demo" ;;
@@ -28,7 +36,25 @@ for package in $want; do
 	dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
 		missing="$missing $package"
 done
-[ -n "$missing" ] || exit 0
+
+# Clients that are not in Debian. Without a network their rows are skipped.
+node_clients() {
+	home="${XDG_CACHE_HOME:-$HOME/.cache}/mispair/npm"
+	stamp="$home/installed-$(echo "$npm" | tr -c 'a-z0-9.\n' -)"
+	[ ! -e "$stamp" ] || return 0
+	mkdir -p "$home"
+	# shellcheck disable=SC2086 # a list of words
+	if npm install --prefix "$home" --ignore-scripts --no-audit --no-fund --silent $npm; then
+		: >"$stamp"
+	else
+		echo "install-deps: npm did not get $npm; their rows will be skipped" >&2
+	fi
+}
+
+if [ -z "$missing" ]; then
+	[ "${1:-}" != corpus ] || node_clients
+	exit 0
+fi
 
 if [ "$(id -u)" != 0 ]; then
 	echo "install-deps: not root, and these packages are missing:$missing" >&2
@@ -48,3 +74,4 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+[ "${1:-}" != corpus ] || node_clients
