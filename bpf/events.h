@@ -53,6 +53,15 @@ struct cancel_info {
 	__u8 self_read;	    /* it was inside StreamReader's wait for data */
 	__u8 destroyed;	    /* not cancelled: freed while it was pending */
 	__u16 waiter_state; /* fut_state of `waiter`; 0xffff: unknown */
+	__u32 signal;	    /* it was this signal, sent by process by_tid (0: by the kernel) */
+	__u32 pad;
+};
+
+/* The last signal that a thread handled; key: thread. */
+struct handled_signal {
+	__u64 ts;
+	__u32 signal;
+	__u32 sender; /* a process, 0: the kernel or a timer */
 };
 
 /* L is the ledger as the transition left it; its owner is still the previous one (at a send). */
@@ -185,11 +194,11 @@ struct filters {
 
 _Static_assert(sizeof(struct ev_head) == 40, "ev_head");
 _Static_assert(sizeof(struct owner) == 64, "owner");
-_Static_assert(sizeof(struct ledger) == 64 * 3 + 32, "ledger");
+_Static_assert(sizeof(struct ledger) == 64 * 4, "ledger");
 _Static_assert(__builtin_offsetof(struct ledger, replies) == 64, "ledger.replies");
 _Static_assert(__builtin_offsetof(struct ledger, owner) == 128, "ledger.owner");
 _Static_assert(sizeof(struct ledger_in) == 32, "ledger_in");
-_Static_assert(sizeof(struct cancel_info) == 48, "cancel_info");
+_Static_assert(sizeof(struct cancel_info) == 56, "cancel_info");
 _Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");
 _Static_assert(sizeof(struct ev_step) % 8 == 0, "ev_step");
 _Static_assert(sizeof(struct proc_rt) % 8 == 0, "proc_rt");

@@ -57,7 +57,9 @@ enum wait_status {
 	/* Freed, its memory not reused, its state says cancelled. Weaker than WAIT_CANCELLED: the
 	 * block may have housed another task in between. */
 	WAIT_FREED_CANCELLED,
-	WAIT_FAILED, /* ended with an exception */
+	WAIT_FAILED,	  /* ended with an exception */
+	WAIT_TIMED_OUT,	  /* its blocking receive on the socket ended by SO_RCVTIMEO */
+	WAIT_INTERRUPTED, /* ... by a signal */
 	WAIT_MAX,
 };
 
@@ -88,7 +90,14 @@ enum ledger_event {
 	LE_CLOSED_OWED = 1 << 11,   /* closed, with an abandoned exchange on it: a good ending */
 	LE_CLOSED = 1 << 12,
 	LE_CANCELLED = 1 << 13, /* the probe saw the owner's cancellation */
+	/* The owner's own receive had ended without the reply, and the next request goes out. It
+	 * may know what it does: what follows tells. */
+	LE_OVERTAKEN = 1 << 14,
+	LE_LAGGED = 1 << 15, /* ... and it did not: replies stay one behind */
 };
+
+/* Requests for which an overtaken one is remembered: a lag that has not shown by then is none. */
+#define LEDGER_WATCH 16
 
 /* Exchanges in strict alternation before a connection counts as learned-exclusive. */
 #define LEDGER_EXCLUSIVE_MIN 8
@@ -117,7 +126,8 @@ struct ledger {
 	__u32 hot;	 /* further steps to report in full */
 	__u8 abandoned;	 /* enum wait_status of an abandoned exchange, 0 if none is open */
 	__u8 flags;	 /* enum ledger_flags */
-	__u16 pad;
+	__u8 gave_up;	 /* enum wait_status: how the last receive for this reply ended in vain */
+	__u8 watch;	 /* the same, of a request that was overtaken: does a lag stay? */
 
 	/* receives */
 	__u64 replies;
@@ -142,6 +152,11 @@ struct ledger {
 	__u32 unread_sends; /* sends over bytes of the reply before: for some clients a habit */
 	__u32 steps;	    /* events emitted about this socket */
 	__u32 queued;	    /* bytes that the last receive left in the queue */
+	__u64 gave_up_ns;
+	__u32 watch_unread; /* bytes of old replies in the queue when the watch began */
+	__u32 watch_rx;	    /* bytes read since */
+	__u32 watch_left;   /* requests until the watch ends */
+	__u32 pad[3];
 };
 
 /* One send, receive or close, as a shim saw it. */
@@ -154,8 +169,8 @@ struct ledger_in {
 	__u8 reader_running; /* receive: a task, not the loop, called it */
 	__u8 step;	     /* enum step_kind, for the event */
 	__u32 probe_seq;
-	__u32 what; /* what the transition returned, for the event */
-	__u32 pad;
+	__u32 what;   /* what the transition returned, for the event */
+	__u32 reader; /* receive: the thread, where an overtaken request is watched */
 };
 
 LEDGER_INLINE int ledger_owed(const struct ledger *l)
@@ -209,12 +224,39 @@ LEDGER_INLINE int wait_left(__u8 status)
 	       status == WAIT_DESTROYED || status == WAIT_FREED_CANCELLED;
 }
 
+/* Did the owner's own receive end in vain? A thread that reads its replies for itself. */
+LEDGER_INLINE int wait_in_vain(__u8 status)
+{
+	return status == WAIT_TIMED_OUT || status == WAIT_INTERRUPTED;
+}
+
 /* Was the wait abandoned? Having left counts only where owners wait as a habit. */
 LEDGER_INLINE int ledger_abandoned_by(const struct ledger *l, __u8 status)
 {
-	if (status == WAIT_RISEN || status == WAIT_CANCELLED)
+	if (status == WAIT_RISEN || status == WAIT_CANCELLED || wait_in_vain(status))
 		return 1;
 	return wait_left(status) && ledger_owners_wait(l);
+}
+
+/* A blocking receive of the current request's reply ended without a byte: STATUS says by what. */
+LEDGER_INLINE void ledger_gave_up(struct ledger *l, __u8 status, __u64 now)
+{
+	if (!ledger_owed(l))
+		return;
+	l->gave_up = status;
+	l->gave_up_ns = now;
+}
+
+/*
+ * Replies stay one behind a request that was overtaken: after the client has read, more lies in the
+ * queue than it took (UNREAD bytes, of which none came later), or it took no more than had been
+ * there before it asked.
+ */
+LEDGER_INLINE int ledger_lags(const struct ledger *l, __u32 unread)
+{
+	if (ledger_owed(l) || !l->watch_rx)
+		return 0;
+	return unread != 0 || (l->watch_unread && l->watch_rx <= l->watch_unread);
 }
 
 LEDGER_INLINE void ledger_try_sync(struct ledger *l, const struct ledger_in *in)
@@ -246,6 +288,8 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 		if (who->kind == OWNER_NONE || who->kind == OWNER_UNKNOWN ||
 		    l->owner.kind == OWNER_NONE || l->owner.kind == OWNER_UNKNOWN) {
 			ev = LE_CONTINUED;
+		} else if (wait_in_vain(in->prior)) {
+			ev |= LE_OVERTAKEN;
 		} else if (same) {
 			if (in->prior == WAIT_RISEN || in->prior == WAIT_CANCELLED)
 				ev |= LE_SWALLOWED;
@@ -267,6 +311,9 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 		l->takeovers++;
 	} else if (l->abandoned) {
 		ev |= LE_REUSED_RESIDUE | (same ? LE_SWALLOWED : 0);
+	} else if (l->watch) {
+		if (ledger_lags(l, in->unread_exact ? in->unread : 0))
+			ev |= LE_LAGGED;
 	} else if (l->requests) {
 		l->clean++;
 	}
@@ -274,7 +321,8 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 	 */
 	if (in->unread && l->requests && l->emptied_at != l->tx_seq) {
 		ev |= LE_UNREAD;
-		l->unread_sends++;
+		if (!(ev & LE_OVERTAKEN) && !l->watch)
+			l->unread_sends++;
 	}
 	if (ev & LE_CONTINUED)
 		l->continued++;
@@ -288,6 +336,16 @@ LEDGER_INLINE void ledger_commit(struct ledger *l, const struct ledger_in *in,
 	if (ev & LE_REQUEST) {
 		if (ev & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED))
 			l->lag++;
+		if (ev & LE_OVERTAKEN) {
+			l->watch = in->prior;
+			l->watch_left = LEDGER_WATCH;
+		} else if (l->watch && (ev & LE_LAGGED || !l->watch_left--)) {
+			l->watch = 0;
+		}
+		if (l->watch) {
+			l->watch_unread = in->unread_exact ? in->unread : 0;
+			l->watch_rx = 0;
+		}
 		l->requests++;
 		l->req_ns = in->now;
 		l->req_bytes = in->bytes;
@@ -295,6 +353,7 @@ LEDGER_INLINE void ledger_commit(struct ledger *l, const struct ledger_in *in,
 		if (who->kind != OWNER_THREAD || !owner_same(&l->owner, who))
 			l->owner = *who;
 		l->abandoned = 0;
+		l->gave_up = 0;
 	} else {
 		l->req_bytes += in->bytes;
 	}
@@ -311,7 +370,7 @@ LEDGER_INLINE void ledger_commit(struct ledger *l, const struct ledger_in *in,
 LEDGER_INLINE int ledger_plain(const struct ledger *l, __u32 tgid, __u32 tid)
 {
 	return l->owner.kind == OWNER_THREAD && l->owner.tid == tid && l->owner.tgid == tgid &&
-	       l->tx_seq == l->rx_seen && !l->abandoned && !l->hot && !ledger_blind(l);
+	       l->tx_seq == l->rx_seen && !l->abandoned && !l->watch && !l->hot && !ledger_blind(l);
 }
 
 LEDGER_INLINE void ledger_plain_send(struct ledger *l, __u64 now, __u32 bytes)
@@ -358,6 +417,17 @@ LEDGER_INLINE __u32 ledger_recv(struct ledger *l, const struct ledger_in *in)
 			l->residue_bytes += in->bytes;
 		}
 	}
+	l->gave_up = 0;
+	/* Somebody else reads for the one who asks: what he takes, and when, tells nothing. */
+	if (l->watch && in->reader != l->owner.tid)
+		l->watch = 0;
+	/*
+	 * A receive that a signal ends is retried at once or never. Who asks again instead takes
+	 * what comes next for his answer. (A timeout is not that clear: a client may tick.)
+	 */
+	if (l->watch == WAIT_INTERRUPTED && !l->watch_rx)
+		ev |= LE_LAGGED;
+	l->watch_rx += in->bytes;
 	l->rx_bytes += in->bytes;
 	l->last_rx_ns = in->now;
 	l->probe_seq = in->probe_seq;
@@ -390,11 +460,13 @@ LEDGER_INLINE int ledger_late_cancel(struct ledger *l, __u64 ts)
 /* The client closed the connection, or shut its sending side. */
 LEDGER_INLINE __u32 ledger_close(struct ledger *l, const struct ledger_in *in)
 {
+	__u32 lagged = l->watch && ledger_lags(l, in->unread) ? LE_LAGGED : 0;
+
 	if (l->abandoned)
 		return LE_CLOSED | LE_CLOSED_OWED;
-	if (ledger_owed(l) && ledger_abandoned_by(l, in->prior))
+	if (ledger_owed(l) && (l->gave_up || ledger_abandoned_by(l, in->prior)))
 		return LE_CLOSED | LE_CLOSED_OWED;
-	return LE_CLOSED;
+	return LE_CLOSED | lagged;
 }
 
 #endif

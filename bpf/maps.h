@@ -121,6 +121,17 @@ struct {
 	__type(value, struct ended);
 } ended SEC(".maps");
 
+/*
+ * The last signal that a thread of a known process handled; key: thread. LRU: losing one costs the
+ * signal's name in a finding.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct handled_signal);
+} signals SEC(".maps");
+
 /* Ports that somebody listens on, only while sockets are adopted at the start. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

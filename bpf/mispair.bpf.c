@@ -164,52 +164,68 @@ static __always_inline struct cancel_info *late_cancel(struct ledger *l)
 	return ci;
 }
 
-static __always_inline void handle_send(bool kp, struct sock *sk, int ret)
+/* Receives that fail with these were ended by a signal (include/linux/errno.h); see restart_block.
+ */
+#define EINTR		      4
+#define EAGAIN		      11
+#define ERESTARTSYS	      512
+#define ERESTART_RESTARTBLOCK 516
+#define MSG_DONTWAIT	      0x40
+
+/* A receive that failed with RET. Only one that could block says that somebody waited. */
+static __always_inline void handle_failed_recv(struct sock *sk, int ret, int flags)
 {
 	struct ledger *l;
-	struct ledger_in in = {};
-	struct cancel_info *ci = 0;
+	__u8 status = WAIT_INTERRUPTED;
+
+	if (ret == -EAGAIN && !(flags & MSG_DONTWAIT))
+		status = WAIT_TIMED_OUT;
+	else if (ret != -EINTR && (ret > -ERESTARTSYS || ret < -ERESTART_RESTARTBLOCK))
+		return;
+	l = ledger_of(false, sk);
+	if (l && l->owner.kind == OWNER_THREAD)
+		ledger_gave_up(l, status, bpf_ktime_get_ns());
+}
+
+/* How the wait of L's owner, a thread, ended: CI, and true if it did. */
+static __always_inline bool gave_up(struct ledger *l, struct cancel_info *ci)
+{
+	struct handled_signal *s;
+
+	if (!l->gave_up)
+		return false;
+	ci->ts = l->gave_up_ns;
+	if (l->gave_up != WAIT_INTERRUPTED)
+		return true;
+	s = bpf_map_lookup_elem(&signals, &l->owner.tid);
+	if (s && s->ts >= l->gave_up_ns) {
+		ci->signal = s->signal;
+		ci->by_tid = s->sender;
+	}
+	return true;
+}
+
+/* Any send but the plainest, of RET bytes; TP is NULL for a Unix socket. */
+static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_sock *tp, int ret)
+{
+	struct ledger_in in = {.step = STEP_SEND, .bytes = ret};
+	struct cancel_info *ci = 0, vain;
 	struct owner who = {};
 	struct proc_rt *rt;
-	__u64 id;
-	__u32 tgid, what;
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32, what;
 
-	if (ret <= 0)
-		return;
-	l = ledger_of(kp, sk);
-	if (!l && FIELD(kp, sk, __sk_common.skc_family) != AF_UNIX)
-		return;
-	id = bpf_get_current_pid_tgid();
-	tgid = id >> 32;
-	if (!l) {
-		if (!unix_birth(sk, tgid))
-			return;
-		l = ledger_of(kp, sk);
-		if (!l)
-			return;
-	}
-	in.step = STEP_SEND;
-	in.bytes = ret;
-	if (l->flags & LEDGER_UNIX) {
-		struct sock *peer = unix_peer(kp, sk);
+	if (tp) {
+		in.now = tcp_now(opt_kprobe, tp);
+		tcp_unread_before(sk, tp, l->queued, &in);
+	} else {
+		struct sock *peer = unix_peer(opt_kprobe, sk);
 
 		in.now = bpf_ktime_get_ns();
-		in.unread = unix_unread(kp, sk, &in.unread_exact);
+		in.unread = unix_unread(opt_kprobe, sk, &in.unread_exact);
 		/* Once the peer has read this request, what is queued may be the answer to it. */
-		if (in.unread && (!peer || !FIELD(kp, peer, sk_receive_queue.qlen)))
+		if (in.unread && (!peer || !FIELD(opt_kprobe, peer, sk_receive_queue.qlen)))
 			in.unread_exact = 0;
-	} else {
-		struct tcp_sock *tp = tcp_of(kp, sk);
-
-		if (!tp)
-			return;
-		in.now = tcp_now(kp, tp);
-		if (FIELD(kp, tp, rcv_nxt) == FIELD(kp, tp, copied_seq) && l->plain_gen == rt_gen &&
-		    ledger_plain(l, tgid, (__u32)id)) {
-			ledger_plain_send(l, in.now, ret);
-			return;
-		}
-		tcp_unread_before(sk, tp, l->queued, &in);
 	}
 	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
 		rt = 0;
@@ -226,24 +242,86 @@ static __always_inline void handle_send(bool kp, struct sock *sk, int ret)
 		who.kind = OWNER_NONE;
 	if (ledger_owed(l)) {
 		in.prior = wait_now(l, rt, tgid, &ci);
+		if (in.prior == WAIT_UNKNOWN && who.kind == OWNER_THREAD && gave_up(l, &vain)) {
+			in.prior = l->gave_up;
+			ci = &vain;
+		}
 	} else if (rt && rt->probe_seq != l->probe_seq) {
 		ci = late_cancel(l);
 	}
 	what = in.what = ledger_send(l, &in, &who);
-	if (tellable(l, what, LE_REUSED | LE_REUSED_RESIDUE | LE_UNREAD | LE_SWALLOWED))
+	if (tellable(l, what,
+		     LE_REUSED | LE_REUSED_RESIDUE | LE_UNREAD | LE_SWALLOWED | LE_OVERTAKEN |
+			     LE_LAGGED))
 		emit_step(sk, l, &in, &who, ci);
 	ledger_commit(l, &in, &who, what);
+	return 0;
+}
+
+static __always_inline void handle_send(bool kp, struct sock *sk, int ret)
+{
+	struct tcp_sock *tp = 0;
+	struct ledger *l;
+	__u64 id;
+
+	if (ret <= 0)
+		return;
+	l = ledger_of(kp, sk);
+	if (!l && FIELD(kp, sk, __sk_common.skc_family) != AF_UNIX)
+		return;
+	id = bpf_get_current_pid_tgid();
+	if (!l) {
+		if (!unix_birth(sk, id >> 32))
+			return;
+		l = ledger_of(kp, sk);
+		if (!l)
+			return;
+	}
+	if (!(l->flags & LEDGER_UNIX)) {
+		tp = tcp_of(kp, sk);
+		if (!tp)
+			return;
+		if (FIELD(kp, tp, rcv_nxt) == FIELD(kp, tp, copied_seq) && l->plain_gen == rt_gen &&
+		    ledger_plain(l, id >> 32, (__u32)id)) {
+			ledger_plain_send(l, tcp_now(kp, tp), ret);
+			return;
+		}
+	}
+	full_send(sk, l, tp, ret);
+}
+
+/* A receive of IN that may concern a task's wait, or that is to be told. */
+static __noinline int full_recv(struct sock *sk, struct ledger *l, struct ledger_in *in)
+{
+	struct cancel_info *ci = 0;
+	struct proc_rt *rt = 0;
+	__u32 tgid, what;
+
+	if (l->owner.kind == OWNER_TASK && (ledger_owed(l) || l->hot)) {
+		tgid = bpf_get_current_pid_tgid() >> 32;
+		rt = bpf_map_lookup_elem(&procs, &tgid);
+		in->prior = wait_now(l, rt, tgid, &ci);
+		in->probe_seq = rt ? rt->probe_seq : 0;
+		if (rt && ledger_abandoned_by(l, in->prior)) {
+			__u64 task, loop;
+			__u8 verified;
+
+			in->reader_running = running_task(rt, tgid, &task, &loop, &verified) == 1;
+		}
+	}
+	if (in->prior == WAIT_PENDING && !ledger_self_read(l) && l->waits < SELF_READ_TRIES &&
+	    waits_for_data(rt, l->owner.coro))
+		l->flags |= LEDGER_SELF_READ;
+	what = in->what = ledger_recv(l, in);
+	if (tellable(l, what, LE_RESIDUE | LE_DRAINED | LE_LAGGED))
+		emit_step(sk, l, in, 0, ci);
+	return 0;
 }
 
 static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger *l, __u32 bytes)
 {
-	struct cancel_info *ci = 0;
-	struct ledger_in in = {};
-	struct proc_rt *rt = 0;
-	__u32 tgid, what;
+	struct ledger_in in = {.step = STEP_RECV, .bytes = bytes};
 
-	in.step = STEP_RECV;
-	in.bytes = bytes;
 	if (l->flags & LEDGER_UNIX) {
 		in.now = bpf_ktime_get_ns();
 		in.unread = unix_unread(kp, sk, &in.unread_exact);
@@ -255,36 +333,39 @@ static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger 
 		in.unread = tcp_unread(kp, sk, tp);
 		in.now = tcp_now(kp, tp);
 	}
-	if (l->owner.kind == OWNER_TASK && (ledger_owed(l) || l->hot)) {
-		tgid = bpf_get_current_pid_tgid() >> 32;
-		rt = bpf_map_lookup_elem(&procs, &tgid);
-		in.prior = wait_now(l, rt, tgid, &ci);
-		in.probe_seq = rt ? rt->probe_seq : 0;
-		if (rt && ledger_abandoned_by(l, in.prior)) {
-			__u64 task, loop;
-			__u8 verified;
+	if (l->watch)
+		in.reader = (__u32)bpf_get_current_pid_tgid();
+	if (l->owner.kind == OWNER_TASK || l->hot || l->abandoned || l->watch) {
+		struct ledger_in full = in;
 
-			in.reader_running = running_task(rt, tgid, &task, &loop, &verified) == 1;
-		}
+		full_recv(sk, l, &full);
+	} else {
+		ledger_recv(l, &in); /* nothing to ask, nothing to tell */
 	}
-	if (in.prior == WAIT_PENDING && !ledger_self_read(l) && l->waits < SELF_READ_TRIES &&
-	    waits_for_data(rt, l->owner.coro))
-		l->flags |= LEDGER_SELF_READ;
-	what = in.what = ledger_recv(l, &in);
-	if (tellable(l, what, LE_RESIDUE | LE_DRAINED))
-		emit_step(sk, l, &in, 0, ci);
 }
 
 /* NAMED: of a Unix socket, the end that still has the path. */
 static __always_inline void handle_close(struct sock *sk, struct sock *named, struct ledger *l)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32, what;
-	struct cancel_info *ci = 0;
+	struct cancel_info *ci = 0, vain = {};
 	struct ledger_in in = {};
 	struct proc_rt *rt;
 
 	in.step = STEP_CLOSE;
 	in.now = bpf_ktime_get_ns();
+	if (l->watch && !(l->flags & LEDGER_UNIX)) {
+		struct tcp_sock *tp = tcp_of(opt_kprobe, sk);
+
+		if (tp)
+			in.unread = tcp_unread(opt_kprobe, sk, tp);
+	} else if (l->watch) {
+		in.unread = unix_unread(opt_kprobe, sk, &in.unread_exact);
+	}
+	if (ledger_owed(l) && gave_up(l, &vain)) {
+		in.prior = l->gave_up;
+		ci = &vain;
+	}
 	/* A reset arrives in somebody else's context, and an exiting process has no memory. */
 	if (l->owner.tgid == tgid && !exiting()) {
 		rt = bpf_map_lookup_elem(&procs, &tgid);
@@ -295,7 +376,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 		}
 	}
 	what = in.what = ledger_close(l, &in);
-	if ((what & LE_CLOSED_OWED) || l->steps)
+	if ((what & (LE_CLOSED_OWED | LE_LAGGED)) || l->steps)
 		emit_close(sk, named, l, &in, ci);
 }
 
@@ -327,8 +408,12 @@ static __always_inline void received(struct sock *sk, int ret, int flags)
 {
 	struct ledger *l;
 
-	if (ret <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
+	if (flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return;
+	if (ret <= 0) {
+		handle_failed_recv(sk, ret, flags);
+		return;
+	}
 	l = ledger_of(false, sk);
 	if (l)
 		handle_recv(false, sk, l, ret);
@@ -396,6 +481,24 @@ int BPF_PROG(on_destroy, struct sock *sk)
 	last_words(sk, 0, l);
 	if (opt_kprobe)
 		bpf_map_delete_elem(&keyed_ledgers, &key);
+	return 0;
+}
+
+/* Signals are rare beside messages, and most go to processes that have no client connection. */
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32, tid = (__u32)id;
+	struct handled_signal s = {.signal = sig};
+
+	if (!bpf_map_lookup_elem(&procs, &tgid))
+		return 0;
+	s.ts = bpf_ktime_get_ns();
+	/* SI_USER, SI_QUEUE, SI_TKILL: a process sent it. */
+	if (info && (info->si_code == 0 || info->si_code == -1 || info->si_code == -6))
+		s.sender = info->_sifields._kill._pid;
+	bpf_map_update_elem(&signals, &tid, &s, BPF_ANY);
 	return 0;
 }
 

@@ -188,6 +188,16 @@ struct user_pt_regs {
 	unsigned long regs[31];
 };
 
+struct kernel_siginfo {
+	int si_signo;
+	int si_code;
+	union {
+		struct {
+			pid_t _pid;
+		} _kill;
+	} _sifields;
+};
+
 struct seq_file;
 
 struct file_operations;

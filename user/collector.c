@@ -322,11 +322,15 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	correlate_seen(c->correlator, row);
 	if (c->ledgers)
 		ledgers_row(c->ledgers, row);
-	if ((!ledger_owed(l) && !l->abandoned) || l->owner.kind != OWNER_TASK ||
-	    l->last_tx_ns + IDLE_NS > r->now || l->last_rx_ns + IDLE_NS > r->now)
+	if (l->last_tx_ns + IDLE_NS > r->now || l->last_rx_ns + IDLE_NS > r->now)
+		return;
+	if (l->watch)
+		correlate_rest(c->correlator, row, r->now);
+	if ((!ledger_owed(l) && !l->abandoned) || (l->owner.kind != OWNER_TASK && !l->gave_up))
 		return;
 	k = know(c, l->owner.tgid);
-	correlate_idle(c->correlator, row, runtimes_judge(c->runtimes, row),
+	correlate_idle(c->correlator, row,
+		       l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row),
 		       k ? k->info.comm : NULL, r->now);
 }
 

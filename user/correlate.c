@@ -36,6 +36,9 @@ struct track {
 	bool arrived;	   /* bytes of the abandoned reply have arrived */
 	bool gap_said, leaked;
 	bool held; /* `pending` waits for evidence that raises it */
+	/* `pending` is about an overtaken request, whether it was said by now or not: a lag that
+	 * stays raises it. */
+	bool watching;
 	uint64_t held_due_ns;
 	struct finding pending;
 	uint64_t round;
@@ -161,7 +164,9 @@ static void tell_cancel(struct track *t, const struct cancel_info *ci, const str
 		if (story_has(&t->story, ci->ts, TL_CANCEL))
 			return;
 		e = story_add(&t->story, ci->ts, TL_CANCEL, 0, victim);
-		if (ci->by_task)
+		if (wait_in_vain(t->status))
+			describe_signal(ci->signal, ci->by_tid, e->by, sizeof(e->by));
+		else if (ci->by_task)
 			describe_task(ci->by_task, (const uint64_t *)ci->by_name, e->by,
 				      sizeof(e->by));
 		else
@@ -196,7 +201,10 @@ static void finding_begin(struct track *t, struct finding *f, enum verdict v, ui
 	f->unread_bytes = t->unread;
 	f->residue_bytes = t->l.abandoned ? t->l.residue_bytes : 0;
 	f->cancel = verdict_cancel_kind(t->status);
-	f->evidence = ci->ts ? EVIDENCE_PROBE : t->status ? EVIDENCE_MEMORY : EVIDENCE_NONE;
+	f->evidence = wait_in_vain(t->status) ? EVIDENCE_SOCKET
+		      : ci->ts		      ? EVIDENCE_PROBE
+		      : t->status	      ? EVIDENCE_MEMORY
+					      : EVIDENCE_NONE;
 	if (ci->ts && ci->ts <= now) {
 		f->cancel_age_ns = now - ci->ts;
 		f->has_cancel_age = true;
@@ -204,6 +212,8 @@ static void finding_begin(struct track *t, struct finding *f, enum verdict v, ui
 	if (ci->by_task)
 		describe_task(ci->by_task, (const uint64_t *)ci->by_name, f->cancel_by,
 			      sizeof(f->cancel_by));
+	if (ci->signal)
+		describe_signal(ci->signal, ci->by_tid, f->cancel_by, sizeof(f->cancel_by));
 	describe_owner(&t->victim, f->owner_prev, sizeof(f->owner_prev));
 }
 
@@ -230,6 +240,43 @@ static void release(struct correlator *c, struct track *t, enum confidence conf,
 	}
 	say(c, t, &t->pending);
 	t->said = said; /* it was about an abandonment that is over */
+}
+
+static bool gap(struct correlator *c, struct track *t, uint64_t now);
+
+/*
+ * A request had been overtaken, and by NOW the client has shown that it takes replies for others':
+ * WHY says how.
+ */
+static void lag_stays(struct correlator *c, struct track *t, uint64_t now, const char *why)
+{
+	struct finding *f = &t->pending;
+	enum confidence conf = verdict_lag(&t->l);
+
+	if (!t->watching)
+		return;
+	t->watching = false;
+	if (conf <= f->confidence || gap(c, t, now)) {
+		release(c, t, CONF_NONE, "");
+		return;
+	}
+	f->time_ns = now;
+	f->requests = t->l.requests;
+	f->replies = t->l.replies;
+	t->held = true;
+	release(c, t, conf, why);
+}
+
+/* UNREAD bytes, owed before, lie there after the client has read. */
+static void lag_seen(struct correlator *c, struct track *t, uint32_t unread, uint64_t now)
+{
+	if (!t->watching)
+		return;
+	story_add(&t->story, now, TL_BEHIND, unread, NULL);
+	if (unread)
+		t->pending.unread_bytes = unread;
+	lag_stays(c, t, now,
+		  "its wait had ended, it asked again, and replies have been one behind since");
 }
 
 /* One word about a socket whose evidence has a gap. True: there is one, say no more. */
@@ -286,23 +333,26 @@ static bool answered_early(const struct ev_step *e, uint32_t on)
 /* On a connection that is shared, nothing is suspicious: a reader may sort the replies. */
 static uint32_t meaning(const struct ev_step *e)
 {
-	const uint32_t suspicious =
-		LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_UNREAD | LE_RESIDUE | LE_DRAINED;
+	const uint32_t suspicious = LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_UNREAD |
+				    LE_RESIDUE | LE_DRAINED | LE_OVERTAKEN | LE_LAGGED;
 
 	return ledger_multiplexed(&e->l) ? e->in.what & ~suspicious : e->in.what;
 }
 
 static void on_send(struct correlator *c, struct track *t, const struct ev_step *e)
 {
-	const uint32_t reuse = LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_UNREAD;
+	const uint32_t named = LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_OVERTAKEN;
+	const uint32_t reuse = named | LE_UNREAD;
 	uint32_t what = meaning(e);
 	struct ledger_in in = e->in;
 	struct verdict_view v;
 	struct finding f;
 
 	/* A connection that runs behind shows it at every send: the same fault, not a new one. */
-	if (e->l.lag && !(what & (LE_REUSED | LE_SWALLOWED)))
+	if ((e->l.lag || e->l.watch) && !(what & (LE_REUSED | LE_SWALLOWED | LE_OVERTAKEN)))
 		what &= ~(uint32_t)LE_UNREAD;
+	if (what & LE_LAGGED)
+		lag_seen(c, t, e->in.unread, e->head.ts);
 	/* The one who took the connection over left without its own reply: it had another's. */
 	if (answered_early(e, LE_REUSED))
 		release(c, t, CONF_LIKELY, "the next owner was answered before its own reply came");
@@ -312,7 +362,7 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 		t->status = what & LE_REUSED_RESIDUE ? e->l.abandoned : e->in.prior;
 		t->unread = what & LE_UNREAD ? e->in.unread : 0;
 		tell_request(t, &e->l);
-		if (t->status && (what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED)))
+		if (t->status && (what & named))
 			tell_cancel(t, &t->cancel, &t->victim, e->head.ts);
 		if ((what & LE_REUSED_RESIDUE) &&
 		    !story_has_since(&t->story, TL_RESIDUE, e->l.req_ns))
@@ -336,7 +386,7 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 	f.reuse = v.kind;
 	f.confidence = v.confidence;
 	f.swallowed = (what & LE_SWALLOWED) != 0;
-	if (!(what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED))) {
+	if (!(what & named)) {
 		f.cancel = CANCEL_UNSEEN;
 		f.evidence = EVIDENCE_NONE;
 		f.has_cancel_age = false;
@@ -349,6 +399,7 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 		release(c, t, CONF_NONE, "");
 		t->pending = f;
 		t->held = true;
+		t->watching = (what & LE_OVERTAKEN) != 0;
 		abandonment_ends(t);
 		t->held_due_ns = e->head.ts + 2 * c->o.grace_ns;
 		return;
@@ -383,6 +434,10 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 		abandonment_ends(t);
 	} else {
 		story_add(&t->story, e->head.ts, TL_REPLY, e->in.bytes, &e->l.owner);
+		if (what & LE_LAGGED)
+			lag_stays(c, t, e->head.ts,
+				  "a signal had ended its wait; it asked again, and took what came "
+				  "next");
 	}
 }
 
@@ -390,6 +445,13 @@ static void on_close(struct correlator *c, struct track *t, const struct ev_step
 {
 	struct finding f;
 
+	if (e->in.what & LE_LAGGED)
+		lag_seen(c, t, e->in.unread, e->head.ts);
+	/* A last word on the way out: nothing was read after it. */
+	if (t->watching && t->held && ledger_owed(&e->l)) {
+		t->held = false;
+		t->open_ns = t->pending.time_ns;
+	}
 	release(c, t, CONF_NONE, "");
 	if (!e->exiting && ((e->in.what & LE_CLOSED_OWED) || t->open_ns)) {
 		if (!t->open_ns) {
@@ -465,6 +527,16 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
 	abandonment_opens(c, t, status, &l->owner, now, row->unread || l->abandoned);
 	if (t->said == VERDICT_ABANDONED && t->arrived && !t->due_ns)
 		t->due_ns = now;
+}
+
+void correlate_rest(struct correlator *c, const struct ledger_row *row, uint64_t now)
+{
+	struct track *t = track_find(c, row->cookie);
+
+	if (!t || !t->watching || !ledger_lags(&row->l, row->unread))
+		return;
+	t->l = row->l;
+	lag_seen(c, t, row->unread, now);
 }
 
 /* Time has passed and the connection is still open. */
@@ -609,7 +681,7 @@ void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now)
 
 	(void)now;
 	HASH_ITER (hh, c->tracks, t, tmp) {
-		if (t->tgid != tgid)
+		if (t->tgid != tgid || t->watching) /* its close comes, and may tell */
 			continue;
 		release(c, t, CONF_NONE, "");
 		track_end(c, t);

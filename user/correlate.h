@@ -43,6 +43,10 @@ void correlate_step(struct correlator *c, const struct ev_step *e);
 void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t status,
 		    const char *comm, uint64_t now);
 
+/* What it found on a socket that lies idle with unread bytes, and on which a request was overtaken.
+ */
+void correlate_rest(struct correlator *c, const struct ledger_row *row, uint64_t now);
+
 /*
  * A round of the refresh pass ended at NOW: every open socket has been seen by correlate_seen().
  * A tracked Unix socket that was not is closed.

@@ -19,6 +19,20 @@ void describe_task(uint64_t task, const uint64_t name[2], char *dst, size_t len)
 			 (unsigned long long)task);
 }
 
+void describe_signal(uint32_t signal, uint32_t sender, char *dst, size_t len)
+{
+	const char *name = signal ? sigabbrev_np((int)signal) : NULL;
+	char from[24];
+
+	snprintf(from, sizeof(from), " from process %u", sender);
+	if (!signal)
+		snprintf(dst, len, "%s", "");
+	else if (name)
+		snprintf(dst, len, "signal SIG%s%s", name, sender ? from : "");
+	else
+		snprintf(dst, len, "signal %u%s", signal, sender ? from : "");
+}
+
 void describe_owner(const struct owner *o, char *dst, size_t len)
 {
 	if (o->kind == OWNER_TASK)

@@ -37,6 +37,8 @@ enum cancel_kind {
 	CANCEL_ASYNCIO_DESTROYED, /* asyncio.destroyed: the task was destroyed while pending */
 	CANCEL_ASYNCIO_FINISHED,  /* asyncio.finished: the task ended without its reply */
 	CANCEL_ASYNCIO_GONE,	  /* asyncio.gone: the task was freed and its memory reused */
+	CANCEL_RECV_TIMEOUT,	  /* recv.timeout: its blocking receive ended by SO_RCVTIMEO */
+	CANCEL_SIGNAL,		  /* signal: a signal ended its receive, which was not retried */
 	CANCEL_UNSEEN, /* unseen: owed at the next send, nothing seen that ended the wait */
 	CANCEL_MAX,
 };
@@ -45,6 +47,7 @@ enum cancel_kind {
 enum cancel_evidence {
 	EVIDENCE_NONE,
 	EVIDENCE_MEMORY, /* memory: the task object was read at the next event on the socket */
+	EVIDENCE_SOCKET, /* socket: how a receive on the connection itself ended */
 	EVIDENCE_PROBE,	 /* probe: Task.cancel itself was probed: exact time and caller */
 	EVIDENCE_MAX,
 };
@@ -59,6 +62,7 @@ enum timeline_what {
 	TL_RESIDUE,	/* "residue": bytes received with nobody waiting */
 	TL_UNREAD,	/* "unread": this many bytes were found in the receive queue */
 	TL_CLOSE,	/* "close" */
+	TL_BEHIND,	/* "behind": a reply was taken and another, owed before, still lies there */
 	TL_MAX,
 };
 

@@ -38,12 +38,15 @@ const char *const cancel_names[CANCEL_MAX] = {
 	[CANCEL_ASYNCIO_DESTROYED] = "asyncio.destroyed",
 	[CANCEL_ASYNCIO_FINISHED] = "asyncio.finished",
 	[CANCEL_ASYNCIO_GONE] = "asyncio.gone",
+	[CANCEL_RECV_TIMEOUT] = "recv.timeout",
+	[CANCEL_SIGNAL] = "signal",
 	[CANCEL_UNSEEN] = "unseen",
 };
 
 const char *const evidence_names[EVIDENCE_MAX] = {
 	[EVIDENCE_NONE] = "none",
 	[EVIDENCE_MEMORY] = "memory",
+	[EVIDENCE_SOCKET] = "socket",
 	[EVIDENCE_PROBE] = "probe",
 };
 
@@ -55,6 +58,7 @@ const char *const timeline_names[TL_MAX] = {
 	[TL_RESIDUE] = "residue",
 	[TL_UNREAD] = "unread",
 	[TL_CLOSE] = "close",
+	[TL_BEHIND] = "behind",
 };
 
 const char *const loss_names[LOSS_MAX] = {

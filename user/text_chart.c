@@ -22,7 +22,7 @@ static const struct chart_word chart_words[TL_MAX] = {
 	[TL_REQUEST] = {"──▶", "-->", SGR_BOLD},      [TL_CANCEL] = {" ✗ ", " x ", SGR_ALARM},
 	[TL_CANCEL_SEEN] = {" ✗ ", " x ", SGR_ALARM}, [TL_REPLY] = {"◀──", "<--", SGR_BOLD},
 	[TL_RESIDUE] = {"◀──", "<--", SGR_WARN},      [TL_UNREAD] = {" ● ", " o ", SGR_WARN},
-	[TL_CLOSE] = {" ■ ", " # ", SGR_BOLD},
+	[TL_CLOSE] = {" ■ ", " # ", SGR_BOLD},	      [TL_BEHIND] = {" ● ", " o ", SGR_ALARM},
 };
 
 static const struct chart_word unknown_word = {" ? ", " ? ", SGR_BOLD};
@@ -34,6 +34,8 @@ static const char *const cancel_words[CANCEL_MAX] = {
 	[CANCEL_ASYNCIO_DESTROYED] = "had been destroyed by now",
 	[CANCEL_ASYNCIO_FINISHED] = "had ended by now, without its reply",
 	[CANCEL_ASYNCIO_GONE] = "was gone by now",
+	[CANCEL_RECV_TIMEOUT] = "its receive had timed out by now",
+	[CANCEL_SIGNAL] = "its receive had been interrupted by now",
 	[CANCEL_UNSEEN] = "had stopped waiting by now",
 };
 
@@ -98,7 +100,9 @@ static void put_what(struct row *r, const struct finding *f, const struct timeli
 		row_fmt(r, "request %" PRIu64 " B", e->bytes);
 		break;
 	case TL_CANCEL:
-		row_put(r, "cancelled");
+		row_put(r, f->cancel == CANCEL_RECV_TIMEOUT ? "its receive timed out"
+			   : f->cancel == CANCEL_SIGNAL	    ? "its receive was interrupted"
+							    : "cancelled");
 		if (e->by[0]) {
 			row_put(r, " (by ");
 			row_user(r, e->by, owner_telling_len(e->by, e->owner));
@@ -119,6 +123,13 @@ static void put_what(struct row *r, const struct finding *f, const struct timeli
 		break;
 	case TL_CLOSE:
 		row_put(r, "connection closed");
+		break;
+	case TL_BEHIND:
+		if (e->bytes)
+			row_fmt(r, "one reply was taken, and %" PRIu64 " B of another lie there",
+				e->bytes);
+		else
+			row_put(r, "no more was taken than had been there before it asked");
 		break;
 	default:
 		row_put(r, "unknown");

@@ -21,6 +21,10 @@ enum cancel_kind verdict_cancel_kind(uint8_t status)
 		return CANCEL_ASYNCIO_FINISHED;
 	case WAIT_GONE:
 		return CANCEL_ASYNCIO_GONE;
+	case WAIT_TIMED_OUT:
+		return CANCEL_RECV_TIMEOUT;
+	case WAIT_INTERRUPTED:
+		return CANCEL_SIGNAL;
 	default:
 		return CANCEL_UNSEEN;
 	}
@@ -69,6 +73,15 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 	bool named = verdict_named(status, probed, l);
 
 	memset(v, 0, sizeof(*v));
+	if (in->what & LE_OVERTAKEN) {
+		v->kind = (in->what & LE_UNREAD) && in->unread_exact ? REUSE_UNREAD
+								     : REUSE_OUTSTANDING;
+		v->confidence = CONF_SUSPECT;
+		v->hold = true;
+		v->reason =
+			"its receive had ended in vain, then it asked again; it may yet read both";
+		return;
+	}
 	if (!(in->what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED))) {
 		unread_without_cancel(l, in, v);
 		return;
@@ -113,6 +126,14 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 		v->confidence = CONF_SUSPECT;
 		v->reason = "abandoned and reused, on a connection that several owners have shared";
 	}
+}
+
+enum confidence verdict_lag(const struct ledger *l)
+{
+	/* Bytes left unread before anything had ended a wait: this client does so by habit. */
+	if (l->unread_sends || l->takeovers || ledger_multiplexed(l))
+		return CONF_SUSPECT;
+	return ledger_exclusive(l) && !l->continued ? CONF_CERTAIN : CONF_LIKELY;
 }
 
 enum confidence verdict_idle(const struct ledger *l, bool named)

@@ -26,6 +26,9 @@ bool verdict_named(uint8_t status, bool probed, const struct ledger *l);
 void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const struct owner *who,
 		   uint8_t status, const struct cancel_info *ci, struct verdict_view *v);
 
+/* A request that was overtaken, and replies that stayed one behind since. */
+enum confidence verdict_lag(const struct ledger *l);
+
 /* An abandoned exchange on a connection that lies idle. */
 enum confidence verdict_idle(const struct ledger *l, bool named);
 

@@ -56,7 +56,7 @@ struct vec_step {
 	__u32 prior;
 	__u32 reader_running;
 	__u32 expect; /* enum ledger_event bits */
-	__u32 pad;
+	__u32 reader;
 };
 
 #define VEC_STEPS 40
@@ -160,6 +160,55 @@ static const struct vector vectors[] = {
 	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)),
 		   SND(THREAD2, 30, 22, IS(LE_REQUEST | LE_TAKEOVER))},
 	 .final = {.requests = 2, .tx_bytes = 44, .owed = 1, .takeovers = 1}},
+
+	{.name = "who_asks_again_after_a_signal_takes_the_reply_that_comes_next",
+	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)),
+		   SND(THREAD1, 30, 22, .prior = WAIT_INTERRUPTED, IS(LE_REQUEST | LE_OVERTAKEN)),
+		   RCV(40, 9, .reader = 8, IS(LE_REPLY | LE_LAGGED))},
+	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 9}},
+
+	{.name = "both_replies_read_after_a_timeout_are_no_lag",
+	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)),
+		   SND(THREAD1, 30, 22, .prior = WAIT_TIMED_OUT, .unread = 9,
+		       IS(LE_REQUEST | LE_OVERTAKEN | LE_UNREAD)),
+		   RCV(40, 9, .reader = 8, IS(LE_REPLY)), RCV(50, 9, .reader = 8, IS(0)),
+		   SND(THREAD1, 60, 22, IS(LE_REQUEST))},
+	 .final = {.requests = 3, .replies = 1, .tx_bytes = 66, .rx_bytes = 18, .owed = 1}},
+
+	{.name = "no_more_read_than_lay_there_before_the_question_is_a_lag",
+	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)),
+		   SND(THREAD1, 30, 22, .prior = WAIT_TIMED_OUT, .unread = 9,
+		       IS(LE_REQUEST | LE_OVERTAKEN | LE_UNREAD)),
+		   RCV(40, 9, .reader = 8, IS(LE_REPLY)),
+		   SND(THREAD1, 60, 22, IS(LE_REQUEST | LE_LAGGED))},
+	 .final = {.requests = 3, .replies = 1, .tx_bytes = 66, .rx_bytes = 9, .owed = 1}},
+
+	{.name = "a_reply_that_lies_there_after_another_was_taken_is_a_lag",
+	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)),
+		   SND(THREAD1, 30, 22, .prior = WAIT_TIMED_OUT, IS(LE_REQUEST | LE_OVERTAKEN)),
+		   RCV(40, 9, .reader = 8, IS(LE_REPLY)),
+		   CLS(50, .unread = 9, IS(LE_CLOSED | LE_LAGGED))},
+	 .final = {.requests = 2, .replies = 1, .tx_bytes = 44, .rx_bytes = 9}},
+
+	{.name = "a_last_word_before_the_close_is_no_lag",
+	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)),
+		   SND(THREAD1, 30, 5, .prior = WAIT_TIMED_OUT, .unread = 9,
+		       IS(LE_REQUEST | LE_OVERTAKEN | LE_UNREAD)),
+		   CLS(31, .unread = 9, IS(LE_CLOSED))},
+	 .final = {.requests = 2, .tx_bytes = 27, .owed = 1}},
+
+	{.name = "what_another_thread_reads_says_nothing_about_a_lag",
+	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)),
+		   SND(THREAD1, 30, 22, .prior = WAIT_TIMED_OUT, .unread = 9,
+		       IS(LE_REQUEST | LE_OVERTAKEN | LE_UNREAD)),
+		   RCV(40, 9, .reader = 9, IS(LE_REPLY)),
+		   SND(THREAD1, 60, 22, .unread = 9, IS(LE_REQUEST))},
+	 .final = {.requests = 3,
+		   .replies = 1,
+		   .tx_bytes = 66,
+		   .rx_bytes = 9,
+		   .owed = 1,
+		   .clean = 1}},
 
 	{.name = "a_reply_read_with_nobody_waiting_is_residue_and_its_reuse_is_found",
 	 .steps = {SND(A, 10, 22, IS(LE_REQUEST)),
@@ -342,6 +391,7 @@ LEDGER_INLINE __u32 vec_step(struct ledger *l, const struct vec_step *s, const s
 		.unread_exact = 1,
 		.prior = s->prior,
 		.reader_running = s->reader_running,
+		.reader = s->reader,
 	};
 	__u32 ev;
 

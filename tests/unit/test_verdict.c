@@ -185,6 +185,8 @@ static void every_status_is_a_kind_of_cancellation(void **state)
 		[WAIT_GONE] = CANCEL_ASYNCIO_GONE,
 		[WAIT_FREED_CANCELLED] = CANCEL_ASYNCIO,
 		[WAIT_FAILED] = CANCEL_ASYNCIO_FINISHED,
+		[WAIT_TIMED_OUT] = CANCEL_RECV_TIMEOUT,
+		[WAIT_INTERRUPTED] = CANCEL_SIGNAL,
 	};
 	int i;
 
