@@ -53,6 +53,7 @@ struct cancel_info {
 	__u8 self_read;	    /* it was inside StreamReader's wait for data */
 	__u8 destroyed;	    /* not cancelled: freed while it was pending */
 	__u16 waiter_state; /* fut_state of `waiter`; 0xffff: unknown */
+	__u64 stream;	    /* the StreamReader it waited for, as in the ledger */
 	__u32 signal;	    /* it was this signal, sent by process by_tid (0: by the kernel) */
 	__u32 pad;
 };
@@ -198,7 +199,7 @@ _Static_assert(sizeof(struct ledger) == 64 * 4, "ledger");
 _Static_assert(__builtin_offsetof(struct ledger, replies) == 64, "ledger.replies");
 _Static_assert(__builtin_offsetof(struct ledger, owner) == 128, "ledger.owner");
 _Static_assert(sizeof(struct ledger_in) == 32, "ledger_in");
-_Static_assert(sizeof(struct cancel_info) == 56, "cancel_info");
+_Static_assert(sizeof(struct cancel_info) == 64, "cancel_info");
 _Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");
 _Static_assert(sizeof(struct ev_step) % 8 == 0, "ev_step");
 _Static_assert(sizeof(struct proc_rt) % 8 == 0, "proc_rt");

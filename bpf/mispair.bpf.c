@@ -249,6 +249,9 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 	} else if (rt && rt->probe_seq != l->probe_seq) {
 		ci = late_cancel(l);
 	}
+	/* What was read with nobody waiting has been taken out since: a drain that came late. */
+	if (l->abandoned && rt && stream_emptied(rt, l->stream))
+		l->abandoned = 0;
 	what = in.what = ledger_send(l, &in, &who);
 	if (tellable(l, what,
 		     LE_REUSED | LE_REUSED_RESIDUE | LE_UNREAD | LE_SWALLOWED | LE_OVERTAKEN |
@@ -307,11 +310,18 @@ static __noinline int full_recv(struct sock *sk, struct ledger *l, struct ledger
 			__u8 verified;
 
 			in->reader_running = running_task(rt, tgid, &task, &loop, &verified) == 1;
+			if (ci && ci->stream > 1)
+				l->stream = ci->stream;
+			/* A task that drains the old reply waits for it. */
+			if (!in->reader_running && stream_awaited(rt, l->stream))
+				in->reader_running = 1;
 		}
 	}
-	if (in->prior == WAIT_PENDING && !ledger_self_read(l) && l->waits < SELF_READ_TRIES &&
-	    waits_for_data(rt, l->owner.coro))
-		l->flags |= LEDGER_SELF_READ;
+	if (in->prior == WAIT_PENDING && !ledger_self_read(l) && l->waits < SELF_READ_TRIES) {
+		l->stream = stream_of(rt, l->owner.coro, l->owner.waiter);
+		if (l->stream)
+			l->flags |= LEDGER_SELF_READ;
+	}
 	what = in->what = ledger_recv(l, in);
 	if (tellable(l, what, LE_RESIDUE | LE_DRAINED | LE_LAGGED))
 		emit_step(sk, l, in, 0, ci);
