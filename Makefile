@@ -70,6 +70,15 @@ UNIT_pyfind_steps      := $(call USER,pyfind pyscan elfview)
 UNIT_sink_ndjson       := $(call USER,sink_ndjson escape names)
 UNIT_sink_ndjson_fail  := $(call USER,sink_ndjson escape names)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
+VIEW                   := view_model view_filter view_order view_list view_pool view_cell view_header \
+			  view_screen view_page view_chart view_details view_help view_keys \
+			  view_columns view_line escape names describe protocol
+UNIT_view_columns      := $(call USER,view_columns)
+UNIT_view_line         := $(call USER,view_line escape)
+UNIT_view_model        := $(call USER,$(VIEW))
+UNIT_view_list         := $(call USER,$(VIEW))
+UNIT_view_keys         := $(call USER,$(VIEW))
+UNIT_view_screen       := $(call USER,$(VIEW))
 UNITS      := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_BINS  := $(UNITS:%=$(BUILD)/tests/unit/%)
 
