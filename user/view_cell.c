@@ -219,10 +219,12 @@ static void cell_text(const struct view *v, enum view_column c, const struct vie
 		view_number(dst, len, row->owed);
 		break;
 	case COL_UNREAD:
-		view_bytes(dst, len, row->unread);
-		break;
 	case COL_RESIDUE:
-		view_bytes(dst, len, row->residue);
+		/* Nearly always nothing: it should not look like something. */
+		if (c == COL_UNREAD ? row->unread : row->residue)
+			view_bytes(dst, len, c == COL_UNREAD ? row->unread : row->residue);
+		else
+			snprintf(dst, len, "0");
 		break;
 	case COL_CANCELS:
 		view_number(dst, len, row->cancels);

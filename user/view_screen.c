@@ -231,10 +231,27 @@ void view_compose(struct view *v)
 
 /* ---- batch ---- */
 
+/* Text that other people chose the length of is not cut here. */
+static int widest(struct view *v, enum view_column c)
+{
+	int width = view_columns[c].pref;
+	struct view_item item;
+	size_t i;
+
+	if (view_columns[c].right)
+		return width;
+	for (i = 0; i < v->n_items; i++) {
+		item = view_item_at(v, i);
+		view_line_start(&v->one, VIEW_LINE_CELLS, v->o.ascii);
+		view_cell(v, &v->one, c, &item, VIEW_LINE_CELLS);
+		width = v->one.col > width ? v->one.col : width;
+	}
+	return width;
+}
+
 size_t view_table_begin(struct view *v)
 {
 	size_t i;
-	int height = v->height;
 
 	/* All of it is on the screen. */
 	v->sel = v->top = 0;
@@ -242,13 +259,12 @@ size_t view_table_begin(struct view *v)
 	view_arrange(v);
 	if (!v->grouped)
 		view_order_part(v, v->order, v->n_order, 0, v->n_order);
-	v->height = height;
 	v->n_places = 0;
 	for (i = 0; i < COL_MAX; i++) {
 		if (view_columns[i].pools && !v->grouped)
 			continue;
 		v->places[v->n_places].column = (enum view_column)i;
-		v->places[v->n_places++].width = view_columns[i].pref;
+		v->places[v->n_places++].width = widest(v, (enum view_column)i);
 	}
 	return v->n_items + 1;
 }
