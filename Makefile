@@ -17,7 +17,7 @@ CFLAGS    ?= -O2 -g
 ALLCFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iuser -I$(BUILD) $(CPPFLAGS)
 BPFFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	     -Wno-unused-parameter -Werror -Ibpf
-LIBS      := -lbpf -lelf -lz -ljson-c -pthread
+LIBS      := -lbpf -lelf -lz -ljson-c -lncursesw -ltinfo -pthread
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 SRCS      := $(wildcard user/*.c)

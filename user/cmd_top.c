@@ -13,6 +13,7 @@
 #include "collector.h"
 #include "commands.h"
 #include "options.h"
+#include "tui_term.h"
 
 /* Characters have the width that this locale says; without UTF-8 there are none beyond ASCII. */
 static bool utf8(void)
@@ -22,8 +23,20 @@ static bool utf8(void)
 
 static enum show choose(const struct options *o)
 {
+	const char *term = getenv("TERM");
+
 	if (o->batch)
 		return SHOW_BATCH;
+	/* `--json -` has standard output for itself. */
+	if (o->json && !strcmp(o->json, "-"))
+		return SHOW_LINES;
+	if (tui_possible())
+		return SHOW_VIEW;
+	if (isatty(STDOUT_FILENO))
+		fprintf(stderr,
+			"mispair: this terminal (TERM=%s) cannot show the live view: findings come "
+			"as lines\n",
+			term && *term ? term : "not set");
 	return SHOW_LINES;
 }
 

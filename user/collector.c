@@ -31,6 +31,7 @@
 #include "sink_batch.h"
 #include "sink_ndjson.h"
 #include "sink_text.h"
+#include "tui.h"
 #include "version.h"
 #include "view_source.h"
 
@@ -467,12 +468,12 @@ static int open_sinks(struct collector *c)
 	}
 	if (json_stdout && out == stdout)
 		return 0;
-	if (o->show == SHOW_BATCH) {
-		struct sink *batch = sink_batch_new(out, o);
+	if (o->show != SHOW_LINES) {
+		struct sink *view = o->show == SHOW_BATCH ? sink_batch_new(out, o) : tui_new(o);
 
-		if (!batch)
+		if (!view)
 			return -ENOMEM;
-		c->sinks[c->n_sinks++] = batch;
+		c->sinks[c->n_sinks++] = view;
 		return 0;
 	}
 	t.color = o->color >= 0 ? o->color

@@ -78,22 +78,22 @@ static void line_self(struct view *v, struct view_line *l)
 		view_line_field(l, 1, STYLE_PLAIN, text);
 	clock_text(part, sizeof(part), v->now);
 	snprintf(text, sizeof(text), "up %s", part);
-	view_line_field(l, 3, STYLE_PLAIN, text);
-	clock_text(part, sizeof(part), v->now - v->start.time_ns);
-	snprintf(text, sizeof(text), "watching %s", part);
-	view_line_field(l, 3, STYLE_PLAIN, text);
-	if (v->stats.rss_bytes) {
-		view_bytes(part, sizeof(part), v->stats.rss_bytes);
-		snprintf(text, sizeof(text), "own cpu %.1f %%  mem %s", v->cpu_share * 100, part);
-		view_line_field(l, 3, v->cpu_share > 0.25 ? STYLE_WARN : STYLE_PLAIN, text);
-	}
+	view_line_field(l, 2, STYLE_PLAIN, text);
 	safe(v, part, sizeof(part), v->tier, sizeof(v->tier));
 	snprintf(text, sizeof(text), "hooks %s", part);
-	view_line_field(l, 3, STYLE_PLAIN, text);
+	view_line_field(l, 2, STYLE_PLAIN, text);
+	if (v->stats.rss_bytes) {
+		view_bytes(part, sizeof(part), v->stats.rss_bytes);
+		snprintf(text, sizeof(text), "own cpu %.1f %% mem %s", v->cpu_share * 100, part);
+		view_line_field(l, 2, v->cpu_share > 0.25 ? STYLE_WARN : STYLE_PLAIN, text);
+	}
+	clock_text(part, sizeof(part), v->now - v->start.time_ns);
+	snprintf(text, sizeof(text), "watching %s", part);
+	view_line_field(l, 2, STYLE_PLAIN, text);
 	safe(v, part, sizeof(part), v->start.kernel, 20);
 	snprintf(text, sizeof(text), "Linux %s", part);
 	if (v->start.kernel[0])
-		view_line_field(l, 3, STYLE_DIM, text);
+		view_line_field(l, 2, STYLE_DIM, text);
 }
 
 static uint64_t lost_total(const struct run_stats *s)
