@@ -101,6 +101,14 @@ $(BUILD)/tests/%: tools/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
 
+# The view fed from a fixed recording, for the golden screens.
+SCENE_OBJS := $(patsubst %,$(BUILD)/user/%.o,$(VIEW) tui tui_term)
+WORKLOADS  += $(BUILD)/tests/view_scene
+
+$(BUILD)/tests/view_scene: tests/view/scene.c $(SCENE_OBJS)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALLCFLAGS) $^ -o $@ -lncursesw -ltinfo
+
 # The ledger's vectors in the kernel.
 $(BUILD)/bpf/twin.bpf.o: tests/kernel/twin.bpf.c $(BPFHDRS)
 	@mkdir -p $(@D)

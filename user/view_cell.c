@@ -68,6 +68,8 @@ void view_time(char *dst, size_t len, uint64_t ns)
 
 	if (ns < 1000000)
 		snprintf(dst, len, "%" PRIu64 " us", ns / 1000);
+	else if (ns < 10000000)
+		snprintf(dst, len, "%.1f ms", (double)(ns / 100000) / 10);
 	else if (s < 1)
 		snprintf(dst, len, "%" PRIu64 " ms", ns / 1000000);
 	else if (s < 10)
@@ -117,23 +119,22 @@ static void address_text(const struct view_row *row, bool local, char *dst, size
 	snprintf(dst, len, row->family == AF_INET6 ? "[%s]:%u" : "%s:%u", addr, port);
 }
 
-/* The ends of an address tell more than its middle: the network, and host and port. */
-static void put_middle_cut(struct view_line *l, const char *text, int width)
+/*
+ * The ends of an address tell more than its middle: the network, and host and port. Of a path
+ * (HEADLESS) the end tells most.
+ */
+static void put_middle_cut(struct view_line *l, const char *text, int width, bool headless)
 {
 	const char *mark = l->ascii ? "~" : "…";
 	int cells = view_text_width(text), head, tail, got;
 	char part[VIEW_TEXT_MAX(PEER_TEXT)];
 	const char *end;
 
-	if (cells <= width) {
+	if (cells <= width || width < 5) {
 		view_line_user(l, text, strlen(text), width);
 		return;
 	}
-	if (width < 5) {
-		view_line_user(l, text, strlen(text), width);
-		return;
-	}
-	head = (width - 1) / 3;
+	head = headless ? 0 : (width - 1) / 3;
 	tail = width - 1 - head;
 	snprintf(part, sizeof(part), "%.*s", (int)view_text_fit(text, head, &got), text);
 	view_line_user(l, part, strlen(part), head);
@@ -145,7 +146,7 @@ static void put_middle_cut(struct view_line *l, const char *text, int width)
 	view_line_user(l, end, strlen(end), tail);
 }
 
-void view_put_peer(struct view_line *l, const struct view_row *row, int width, bool pool)
+void view_put_peer(struct view_line *l, const struct view_row *row, int width)
 {
 	char text[VIEW_TEXT_MAX(PEER_TEXT)], with[sizeof(text) + 64];
 	const char *service = row->path ? NULL : protocol_from_port(row->peer_port);
@@ -155,7 +156,6 @@ void view_put_peer(struct view_line *l, const struct view_row *row, int width, b
 			  l->ascii);
 	else
 		address_text(row, false, text, sizeof(text));
-	(void)pool;
 	if (service) {
 		snprintf(with, sizeof(with), "%s %s", text, service);
 		if (view_text_width(with) <= width) {
@@ -163,7 +163,7 @@ void view_put_peer(struct view_line *l, const struct view_row *row, int width, b
 			return;
 		}
 	}
-	put_middle_cut(l, text, width);
+	put_middle_cut(l, text, width, row->family == AF_UNIX);
 }
 
 void view_process(const struct view_row *row, char *dst, size_t len, bool ascii)
@@ -273,7 +273,7 @@ void view_cell(const struct view *v, struct view_line *l, enum view_column c,
 			view_line_user(l, row->name->container, 12, width);
 		return;
 	case COL_PEER:
-		view_put_peer(l, row, width, pool != NULL);
+		view_put_peer(l, row, width);
 		return;
 	default:
 		break;
@@ -282,7 +282,7 @@ void view_cell(const struct view *v, struct view_line *l, enum view_column c,
 	if (view_columns[c].right)
 		view_line_pad(l, l->col + width - view_text_width(text));
 	if (view_text_width(text) > width)
-		put_middle_cut(l, text, width);
+		put_middle_cut(l, text, width, false);
 	else
 		view_line_put(l, text);
 }

@@ -12,6 +12,7 @@
 
 #define TIME_WIDTH  14
 #define OWNER_WIDTH 26
+#define LANES_MAX   64
 #define LANES_MIN   30 /* narrower than this there are arrows without bars */
 
 void view_owner(const struct view *v, const char *owner, const char *other, const char *unknown,
@@ -32,6 +33,12 @@ void view_owner(const struct view *v, const char *owner, const char *other, cons
 	    (strncmp(owner, other, i - 2) || !strncmp(owner, other, OWNER_TEXT)))
 		n = i - 3;
 	view_text(dst, len, owner, n, v->o.ascii);
+}
+
+/* Where the server's bar is. */
+static int server_at(const struct view_line *l, int lane)
+{
+	return l->width - 2 < lane + LANES_MAX ? l->width - 2 : lane + LANES_MAX;
 }
 
 struct marks {
@@ -150,7 +157,7 @@ static void entry(struct view_page *p, const struct finding *f, size_t i, int ow
 	const struct marks *m = p->v->o.ascii ? &plain : &fine;
 	struct view_line *l = view_page_line(p);
 	char owner[VIEW_TEXT_MAX(OWNER_TEXT)], words[VIEW_TEXT_MAX(OWNER_TEXT) + 32];
-	int lane = TIME_WIDTH + owner_width + 1, end = l->width - 2;
+	int lane = TIME_WIDTH + owner_width + 2, end = server_at(l, lane);
 	bool lanes = end - lane >= LANES_MIN;
 	const char *mark;
 
@@ -190,7 +197,7 @@ static void entry(struct view_page *p, const struct finding *f, size_t i, int ow
 static void heads(struct view_page *p, int owner_width)
 {
 	struct view_line *l = view_page_line(p);
-	int lane = TIME_WIDTH + owner_width + 1, end = l->width - 2;
+	int lane = TIME_WIDTH + owner_width + 2, end = server_at(l, lane);
 
 	view_line_style(l, STYLE_DIM);
 	view_line_put(l, "        time");
@@ -208,7 +215,7 @@ static void gap(struct view_page *p, int owner_width)
 {
 	const struct marks *m = p->v->o.ascii ? &plain : &fine;
 	struct view_line *l = view_page_line(p);
-	int lane = TIME_WIDTH + owner_width + 1, end = l->width - 2;
+	int lane = TIME_WIDTH + owner_width + 2, end = server_at(l, lane);
 
 	if (end - lane < LANES_MIN)
 		return;
@@ -220,19 +227,22 @@ static void gap(struct view_page *p, int owner_width)
 
 static void note(struct view_page *p, const struct finding *f, int owner_width)
 {
-	char prev[VIEW_TEXT_MAX(OWNER_TEXT)], next[VIEW_TEXT_MAX(OWNER_TEXT)];
+	char prev[VIEW_TEXT_MAX(OWNER_TEXT)];
 	const struct view *v = p->v;
 	struct view_line *l = view_page_line(p);
 	char text[sizeof(prev) + 64];
+	int at;
 
-	(void)next;
 	view_owner(v, f->owner_prev, f->owner_next, "the request before", prev, sizeof(prev));
-	snprintf(text, sizeof(text), "%s the reply to %s is still owed", v->o.ascii ? "^" : "▲",
-		 prev);
-	view_line_pad(l, TIME_WIDTH + owner_width + 1);
-	if (l->col + view_text_width(text) > l->width)
-		snprintf(text, sizeof(text), "%s an older reply is still owed",
-			 v->o.ascii ? "^" : "▲");
+	snprintf(text, sizeof(text), "%s the reply to %s %s", v->o.ascii ? "^" : "▲", prev,
+		 f->reuse == REUSE_UNREAD    ? "lies unread before it"
+		 : f->reuse == REUSE_RESIDUE ? "lies in a buffer before it"
+					     : "is still owed");
+	/* Under the request, or as far to the left as it takes. */
+	at = TIME_WIDTH + owner_width + 2;
+	if (at + view_text_width(text) > l->width - 1)
+		at = l->width - 1 - view_text_width(text);
+	view_line_pad(l, at);
 	view_line_style(l, STYLE_ALARM);
 	view_line_put(l, text);
 }

@@ -37,6 +37,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct words *w, const cha
 
 static void how_the_wait_ended(const struct view *v, struct words *w, const struct finding *f)
 {
+	const char *whose = strncmp(f->owner_prev, "thread ", 7) ? "Its task" : "Its wait";
 	char by[VIEW_TEXT_MAX(OWNER_TEXT)], age[24] = "";
 
 	view_owner(v, f->cancel_by, f->owner_prev, "", by, sizeof(by));
@@ -48,17 +49,17 @@ static void how_the_wait_ended(const struct view *v, struct words *w, const stru
 		       "end. ");
 		return;
 	case CANCEL_ASYNCIO:
-		say(w, "Its task was cancelled%s%s before the reply was read", by[0] ? " by " : "",
+		say(w, "%s was cancelled%s%s before the reply was read", whose, by[0] ? " by " : "",
 		    by);
 		break;
 	case CANCEL_ASYNCIO_DESTROYED:
-		say(w, "Its task was destroyed while it still waited for the reply");
+		say(w, "%s was destroyed while it still waited for the reply", whose);
 		break;
 	case CANCEL_ASYNCIO_FINISHED:
-		say(w, "Its task ended without reading the reply");
+		say(w, "%s ended without reading the reply", whose);
 		break;
 	case CANCEL_ASYNCIO_GONE:
-		say(w, "Its task was gone before the reply was read");
+		say(w, "%s was gone before the reply was read", whose);
 		break;
 	default:
 		say(w, "Its wait was ended (%s) before the reply was read",
@@ -90,7 +91,7 @@ static void reused(struct words *w, const struct finding *f, const char *prev, c
 	}
 	say(w,
 	    "Replies come in the order of their requests: %s %s be handed the reply that "
-	    "belongs to %s, and everybody after it the one before theirs.",
+	    "belongs to %s, and each request after it the reply of the one before.",
 	    next, modal, prev);
 	if (f->swallowed)
 		say(w, " Here the cancelled owner itself sent again: it may be cleaning up.");
@@ -187,8 +188,11 @@ static void headline(struct view_page *p, const struct view_row *row)
 	snprintf(text, sizeof(text), "%s[%u]", process, row->pid);
 	view_line_put(l, "   ");
 	view_line_user(l, text, strlen(text), 28);
+	/* Where there is no room for it, it stands further down. */
+	if (l->width - l->col < 24)
+		return;
 	view_line_put(l, l->ascii ? " -> " : " → ");
-	view_put_peer(l, row, l->width - l->col, false);
+	view_put_peer(l, row, l->width - l->col);
 }
 
 __attribute__((format(printf, 3, 4))) static void fact(struct view_page *p, const char *name,
@@ -226,9 +230,9 @@ static void numbers(struct view_page *p, const struct view_row *row)
 		fact(p, "left over", "%s unread in the socket, %s in a buffer", a, b);
 	}
 	if (row->cancels || row->lag)
-		fact(p, "cancellations",
-		     "%u waits cancelled, %u times used again with a reply owed", row->cancels,
-		     row->lag);
+		fact(p, "cancelled", "%u wait%s; used again with a reply owed: %u time%s",
+		     row->cancels, row->cancels == 1 ? "" : "s", row->lag,
+		     row->lag == 1 ? "" : "s");
 	view_time(a, sizeof(a), v->now > row->last_ns ? v->now - row->last_ns : 0);
 	view_time(b, sizeof(b), v->now > row->birth_ns ? v->now - row->birth_ns : 0);
 	view_time(c, sizeof(c), v->now > row->ended_ns ? v->now - row->ended_ns : 0);
@@ -258,7 +262,7 @@ static void connection(struct view_page *p, const struct view_row *row)
 		view_cell(p->v, l, COL_LOCAL, &item, l->width - l->col);
 		view_line_put(l, l->ascii ? " -> " : " → ");
 	}
-	view_put_peer(l, row, l->width - l->col, false);
+	view_put_peer(l, row, l->width - l->col);
 	if (row->name && row->name->container[0]) {
 		view_text(container, sizeof(container), row->name->container, 72, p->v->o.ascii);
 		fact(p, "container", "%s", container);
@@ -339,6 +343,9 @@ static void body(struct view_page *p, const struct view_row *row)
 				row->verdict >= VERDICT_ABANDONED
 					? "The story of this finding was not kept: there were too "
 					  "many."
+				: row->unobserved
+					? "Nothing is said about this connection; the reason is "
+					  "below."
 					: "Nothing suspicious has been seen on this connection.");
 	} else {
 		const struct finding *f = &row->story->f;

@@ -106,19 +106,12 @@ static uint64_t lost_total(const struct run_stats *s)
 	return n;
 }
 
-static void losses(struct view *v, struct view_line *l)
+/* Which causes, as far as there is room. */
+static void loss_causes(struct view *v, struct view_line *l)
 {
 	char text[96], number[24];
 	int i;
 
-	view_number(number, sizeof(number), lost_total(&v->stats));
-	snprintf(text, sizeof(text), "events lost %s", number);
-	if (!lost_total(&v->stats)) {
-		view_line_field(l, 3, STYLE_PLAIN, text);
-		return;
-	}
-	snprintf(text, sizeof(text), "EVENTS LOST %s", number);
-	view_line_field(l, 3, STYLE_ALARM, text);
 	for (i = 0; i < LOSS_MAX; i++) {
 		if (!v->stats.lost[i])
 			continue;
@@ -128,29 +121,42 @@ static void losses(struct view *v, struct view_line *l)
 	}
 }
 
+/* The numbers always; sparklines share what room they leave. */
 static void line_traffic(struct view *v, struct view_line *l, bool sparks)
 {
-	char text[VIEW_LINE_CELLS], number[24];
-	size_t cells = v->cols >= 160 ? 40 : v->cols >= 110 ? 20 : v->cols >= 76 ? 10 : 0;
+	char sockets[48], exchanges[48], cancels[48], lost[48], number[24], bars[256];
+	uint64_t n_lost = lost_total(&v->stats);
+	int room;
 
-	if (!sparks)
-		cells = 0;
 	view_number(number, sizeof(number), v->stats.sockets_tracked);
-	snprintf(text, sizeof(text), "sockets %s", number);
-	view_line_field(l, 3, STYLE_PLAIN, text);
+	snprintf(sockets, sizeof(sockets), "sockets %s", number);
 	rate_text(number, sizeof(number), v->exchange_rate);
-	snprintf(text, sizeof(text), "exchanges %s", number);
-	view_line_field(l, 3, STYLE_PLAIN, text);
-	sparkline(v, text, sizeof(text), v->exchange_history, cells);
-	if (text[0])
-		view_line_field(l, 1, STYLE_ACCENT, text);
+	snprintf(exchanges, sizeof(exchanges), "exchanges %s", number);
 	rate_text(number, sizeof(number), v->cancel_rate);
-	snprintf(text, sizeof(text), "cancels %s", number);
-	view_line_field(l, 3, STYLE_PLAIN, text);
-	sparkline(v, text, sizeof(text), v->cancel_history, cells);
-	if (text[0])
-		view_line_field(l, 1, STYLE_ACCENT, text);
-	losses(v, l);
+	snprintf(cancels, sizeof(cancels), "cancels %s", number);
+	view_number(number, sizeof(number), n_lost);
+	snprintf(lost, sizeof(lost), n_lost ? "EVENTS LOST %s" : "events lost %s", number);
+	room = l->width -
+	       (int)(strlen(sockets) + strlen(exchanges) + strlen(cancels) + strlen(lost) + 3 * 2);
+	/* When something is lost its causes need the room, and in a narrow line it goes first. */
+	if (n_lost)
+		view_line_field(l, 2, STYLE_ALARM, lost);
+	room = sparks ? (n_lost ? room - 30 : room) / 2 - 1 : 0;
+	room = room > 40 ? 40 : room < 4 ? 0 : room;
+
+	view_line_field(l, 2, STYLE_PLAIN, sockets);
+	view_line_field(l, 2, STYLE_PLAIN, exchanges);
+	sparkline(v, bars, sizeof(bars), v->exchange_history, (size_t)room);
+	if (bars[0])
+		view_line_field(l, 1, STYLE_ACCENT, bars);
+	view_line_field(l, 2, STYLE_PLAIN, cancels);
+	sparkline(v, bars, sizeof(bars), v->cancel_history, (size_t)room);
+	if (bars[0])
+		view_line_field(l, 1, STYLE_ACCENT, bars);
+	if (n_lost)
+		loss_causes(v, l);
+	else
+		view_line_field(l, 2, STYLE_PLAIN, lost);
 }
 
 static uint64_t of(const struct run_stats *s, enum verdict verdict, enum confidence from,
@@ -185,7 +191,7 @@ static void line_findings(struct view *v, struct view_line *l)
 		n = of(&v->stats, bad[i], CONF_LIKELY, CONF_CERTAIN);
 		view_number(number, sizeof(number), n);
 		snprintf(text, sizeof(text), "%s %s", verdict_names[bad[i]], number);
-		view_line_field(l, 3,
+		view_line_field(l, 2,
 				!n			   ? STYLE_PLAIN
 				: bad[i] == VERDICT_REUSED ? STYLE_ALARM
 							   : STYLE_WARN,
@@ -193,12 +199,12 @@ static void line_findings(struct view *v, struct view_line *l)
 	}
 	view_number(number, sizeof(number), suspect);
 	snprintf(text, sizeof(text), "suspect %s", number);
-	view_line_field(l, 3, STYLE_PLAIN, text);
+	view_line_field(l, 2, STYLE_PLAIN, text);
 	for (i = 0; i < sizeof(calm) / sizeof(calm[0]); i++) {
 		view_number(number, sizeof(number),
 			    of(&v->stats, calm[i], CONF_NONE, CONF_CERTAIN));
 		snprintf(text, sizeof(text), "%s %s", verdict_names[calm[i]], number);
-		view_line_field(l, 3, STYLE_DIM, text);
+		view_line_field(l, 2, STYLE_DIM, text);
 	}
 }
 
@@ -213,9 +219,9 @@ static void field_paused(struct view *v, struct view_line *l)
 	view_number(b, sizeof(b), v->pending_findings);
 	snprintf(text, sizeof(text), "PAUSED: %s exchanges, %s finding%s since", a, b,
 		 v->pending_findings == 1 ? "" : "s");
-	if (!view_line_field(l, 3, STYLE_WARN, text)) {
+	if (!view_line_field(l, 2, STYLE_WARN, text)) {
 		snprintf(text, sizeof(text), "PAUSED +%s", a);
-		view_line_field(l, 3, STYLE_WARN, text);
+		view_line_field(l, 2, STYLE_WARN, text);
 	}
 }
 
@@ -243,25 +249,25 @@ static void line_state(struct view *v, struct view_line *l)
 		 v->grouped	   ? "lines"
 		 : v->n_items == 1 ? "connection"
 				   : "connections");
-	view_line_field(l, 3, STYLE_PLAIN, text);
+	view_line_field(l, 2, STYLE_PLAIN, text);
 	snprintf(text, sizeof(text), "by %s%s", d->name, v->reverse ? " reversed" : "");
-	view_line_field(l, 3, STYLE_PLAIN, text);
+	view_line_field(l, 2, STYLE_PLAIN, text);
 	if (v->grouped)
-		view_line_field(l, 3, STYLE_BOLD, "pools");
+		view_line_field(l, 2, STYLE_BOLD, "pools");
 	if (v->frozen)
-		view_line_field(l, 3, STYLE_BOLD, "FROZEN");
+		view_line_field(l, 2, STYLE_BOLD, "FROZEN");
 	if (v->follow)
-		view_line_field(l, 3, STYLE_BOLD, "FOLLOWING");
+		view_line_field(l, 2, STYLE_BOLD, "FOLLOWING");
 	view_time(time, sizeof(time), v->refresh_ns);
 	snprintf(text, sizeof(text), "every %s", time);
-	view_line_field(l, 3, STYLE_PLAIN, text);
+	view_line_field(l, 2, STYLE_PLAIN, text);
 	if (v->filters[0]) {
 		safe(v, part, sizeof(part), v->filters, 90);
 		snprintf(text, sizeof(text), "only %.80s", part);
-		view_line_field(l, 3, STYLE_ACCENT, text);
+		view_line_field(l, 2, STYLE_ACCENT, text);
 	}
 	if (v->unshown)
-		view_line_field(l, 3, STYLE_ALARM, "no memory for some rows");
+		view_line_field(l, 2, STYLE_ALARM, "no memory for some rows");
 }
 
 void view_header(struct view *v)

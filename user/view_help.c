@@ -41,7 +41,7 @@ static void entry(struct view_page *p, int column, enum view_style style, const 
 		  const char *right)
 {
 	struct view_line *l = view_page_line(p);
-	int room = l->width - column - 1;
+	int room = (l->width < PAGE_WIDTH ? l->width : PAGE_WIDTH) - column - 1;
 
 	view_line_style(l, style);
 	view_line_fmt(l, "   %s", left);

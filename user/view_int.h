@@ -18,6 +18,7 @@
 #define STORIES_MAX	2048
 #define ENDED_MAX	512
 #define KEEP_ENDED_NS	(600 * 1000000000ULL)
+#define KEEP_GOOD_NS	(60 * 1000000000ULL)
 #define VIEW_ROWS_LIMIT 300 /* lines of a screen */
 
 /* A process, as many rows share it. */
@@ -190,7 +191,7 @@ void view_pools_free(struct view *v);
 /* ---- view_cell.c ---- */
 void view_cell(const struct view *v, struct view_line *l, enum view_column c,
 	       const struct view_item *item, int width);
-void view_put_peer(struct view_line *l, const struct view_row *row, int width, bool pool);
+void view_put_peer(struct view_line *l, const struct view_row *row, int width);
 void view_number(char *dst, size_t len, uint64_t n); /* "12345", "1.2M" */
 void view_bytes(char *dst, size_t len, uint64_t n);  /* "31 B", "1.2 KB" */
 void view_time(char *dst, size_t len, uint64_t ns);  /* "50 ms", "1.2 s", "5 m" */

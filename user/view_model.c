@@ -357,7 +357,7 @@ static void take_sample(struct view *v, struct view_row *row, const struct ledge
 }
 
 /* A word about an exchange that is over is taken back; a reuse stays. */
-static void row_review(struct view_row *row, const struct ledger *l)
+static void row_review(struct view_row *row, const struct ledger *l, uint64_t now)
 {
 	bool blind = (l->flags & LEDGER_GAP) || ledger_blind(l);
 
@@ -369,6 +369,9 @@ static void row_review(struct view_row *row, const struct ledger *l)
 		return;
 	}
 	if (row->verdict == VERDICT_REUSED || !row->story)
+		return;
+	/* A good ending is told for a while; nothing can come of it. */
+	if (row->verdict < VERDICT_UNOBSERVED && now < row->story->f.time_ns + KEEP_GOOD_NS)
 		return;
 	if (l->requests == row->story->f.requests && (ledger_owed(l) || l->abandoned)) {
 		row->over = 0;
@@ -414,7 +417,7 @@ static void row_update(struct view *v, struct view_row *row, const struct view_s
 		row->ended = false;
 		v->n_ended--;
 	}
-	row_review(row, l);
+	row_review(row, l, v->now);
 	if (row->trail)
 		take_sample(v, row, l);
 }

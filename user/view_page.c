@@ -28,6 +28,7 @@ void view_page_heading(struct view_page *p, const char *text)
 
 void view_page_words(struct view_page *p, int indent, enum view_style style, const char *text)
 {
+	int width = p->v->cols < PAGE_WIDTH ? p->v->cols : PAGE_WIDTH;
 	struct view_line *l = NULL;
 	char word[256];
 	size_t n;
@@ -35,7 +36,7 @@ void view_page_words(struct view_page *p, int indent, enum view_style style, con
 	while (*text) {
 		n = strcspn(text, " ");
 		snprintf(word, sizeof(word), "%.*s", (int)n, text);
-		if (!l || l->col + 1 + view_text_width(word) > l->width - 1) {
+		if (!l || l->col + 1 + view_text_width(word) > width - 1) {
 			l = view_page_line(p);
 			view_line_pad(l, indent);
 			view_line_style(l, style);

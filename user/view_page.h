@@ -5,6 +5,9 @@
 
 #include "view_int.h"
 
+/* Lines of prose longer than this are hard to read, however wide the screen. */
+#define PAGE_WIDTH 112
+
 struct view_page {
 	struct view *v;
 	size_t at; /* lines so far */

@@ -206,9 +206,26 @@ static void losses_and_findings_are_in_the_header(void **state)
 	s.findings[VERDICT_DIRTY][CONF_SUSPECT] = 7;
 	view_round_begin(v, START + S);
 	view_round_end(v, &s);
-	assert_true(on_screen(v, "found   reused 3   dirty 0"));
+	assert_true(on_screen(v, "found  reused 3  dirty 0"));
 	assert_true(on_screen(v, "suspect 7"));
 	assert_true(on_screen(v, "EVENTS LOST 1234"));
+}
+
+/* Is this on the page, however its lines are broken? */
+static bool page_says(struct view *v, const char *text)
+{
+	static char all[300 * 120];
+	size_t len = 0;
+	int i;
+
+	view_compose(v);
+	for (i = 0; i < view_height(v); i++) {
+		const char *p = view_line(v, i)->text;
+
+		p += strspn(p, " ");
+		len += (size_t)snprintf(all + len, sizeof(all) - len, "%s ", p);
+	}
+	return strstr(all, text);
 }
 
 static void details_tell_each_verdict_in_words(void **state)
@@ -235,9 +252,9 @@ static void details_tell_each_verdict_in_words(void **state)
 			cases[i].verdict >= VERDICT_ABANDONED ? CONF_CERTAIN : CONF_NONE);
 		v->detail_cookie = c.cookie;
 		v->mode = MODE_DETAILS;
-		if (!on_screen(v, cases[i].says))
+		if (!page_says(v, cases[i].says))
 			print_screen(v);
-		assert_true(on_screen(v, cases[i].says));
+		assert_true(page_says(v, cases[i].says));
 	}
 }
 
@@ -250,8 +267,8 @@ static void only_what_is_certain_will_happen(void **state)
 	round_of(v, &c, 1, 1);
 	find_on(v, &c, VERDICT_REUSED, CONF_LIKELY);
 	view_key(v, KEY_VIEW_ENTER);
-	assert_true(on_screen(v, "Task-8 may be handed the reply"));
-	assert_false(on_screen(v, "will be handed"));
+	assert_true(page_says(v, "Task-8 may be handed the reply"));
+	assert_false(page_says(v, "will be handed"));
 }
 
 static void help_names_every_column(void **state)
@@ -306,10 +323,10 @@ static void numbers_keep_to_six_characters(void **state)
 	static const struct {
 		uint64_t ns;
 		const char *text;
-	} times[] = {{0, "0 us"},	    {999999, "999 us"}, {1000000, "1 ms"},
-		     {999999999, "999 ms"}, {S, "1.0 s"},	{10 * S, "10 s"},
-		     {119 * S, "119 s"},    {120 * S, "2 m"},	{7200 * S, "2 h"},
-		     {172800 * S, "2 d"}};
+	} times[] = {{0, "0 us"},	  {999999, "999 us"},  {1000000, "1.0 ms"},
+		     {9999999, "9.9 ms"}, {10000000, "10 ms"}, {999999999, "999 ms"},
+		     {S, "1.0 s"},	  {10 * S, "10 s"},    {119 * S, "119 s"},
+		     {120 * S, "2 m"},	  {7200 * S, "2 h"},   {172800 * S, "2 d"}};
 	char text[32];
 	uint64_t n;
 	size_t i;
