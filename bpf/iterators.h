@@ -73,6 +73,8 @@ int adopt(struct bpf_iter__task_file *ctx)
 	else if (opt_kprobe)
 		((struct keyed_ledger *)l)->copied =
 			FIELD(opt_kprobe, (struct tcp_sock *)sk, copied_seq);
+	/* Whose it is; who owns a request is not known before it sends one. */
+	l->owner.tgid = tgid;
 	count(CNT_ADOPTED, 1);
 	meet_process(tgid, task->pid);
 	return 0;

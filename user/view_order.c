@@ -10,11 +10,14 @@
 
 #include "view_int.h"
 
-/* Worst first: what raises the alarm, then the verdict, how sure, and whether it is still open. */
+/*
+ * Worst first: what raises the alarm, and of that what is still open, since somebody may yet be
+ * handed something by it; then the verdict, and how sure it is.
+ */
 static uint64_t severity(const struct view_row *row)
 {
-	return (uint64_t)view_alarm(row) << 16 | (uint64_t)row->verdict << 8 |
-	       (uint64_t)row->confidence << 4 | !row->ended;
+	return (uint64_t)view_alarm(row) << 17 | (uint64_t)!row->ended << 16 |
+	       (uint64_t)row->verdict << 8 | (uint64_t)row->confidence;
 }
 
 static uint64_t number(const struct view *v, const struct view_row *row)

@@ -95,6 +95,22 @@ static void the_worst_comes_first_and_suspicion_after_alarms(void **state)
 		assert_int_equal(cookie_at(v, i), want[i]);
 }
 
+static void an_open_danger_comes_before_one_that_is_gone(void **state)
+{
+	struct view *v = *state;
+	const struct conn c[2] = {{.cookie = 1, .requests = 5, .replies = 4},
+				  {.cookie = 2, .requests = 5, .replies = 4}};
+
+	round_of(v, c, 2, 1);
+	find_on(v, &c[0], VERDICT_DIRTY, CONF_LIKELY);
+	find_on(v, &c[1], VERDICT_REUSED, CONF_CERTAIN);
+	round_of(v, c, 1, 2);
+	assert_int_equal(cookie_at(v, 0), 2);
+	round_of(v, c, 1, 3);
+	assert_true(view_find(v, 2)->ended);
+	assert_int_equal(cookie_at(v, 0), 1);
+}
+
 static void the_cursor_keeps_its_place_unless_it_follows(void **state)
 {
 	struct view *v = *state;
@@ -280,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_window_shows_what_a_full_sort_would_in_every_column),
 		TEST(the_worst_comes_first_and_suspicion_after_alarms),
+		TEST(an_open_danger_comes_before_one_that_is_gone),
 		TEST(the_cursor_keeps_its_place_unless_it_follows),
 		TEST(a_frozen_order_stays_while_numbers_go_on),
 		TEST(a_filter_finds_process_peer_service_container_pid_and_verdict),
