@@ -155,6 +155,7 @@ static void set_modes(void)
 	def_prog_mode();
 	keypad(stdscr, TRUE);
 	nodelay(stdscr, TRUE);
+	typeahead(-1); /* a key that comes while we paint must not leave half a screen */
 	curs_set(0);
 }
 

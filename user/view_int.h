@@ -51,17 +51,21 @@ struct view_trail {
 
 struct view_pool;
 
+/* The first two cache lines are all that a refresh touches of a connection that lies still. */
 struct view_row {
-	/* What sorting and drawing look at. */
-	uint64_t cookie;
-	uint64_t requests, replies, last_ns, latency_ns;
+	uint64_t cookie, tx_ns, rx_ns;
 	uint64_t seen; /* round */
-	uint32_t owed, unread, residue, cancels, pid;
+	uint64_t last_ns;
+	uint32_t unread, owed;
 	uint8_t verdict, confidence, reuse;
 	bool ended, passes;
+	bool calm;    /* no change but in the ledger can change what is said about it */
 	uint8_t over; /* rounds since its finding's exchange was over */
-	bool shared, unobserved, adopted;
-	uint32_t lag;
+	bool shared;
+
+	uint64_t requests, replies, latency_ns;
+	uint32_t residue, cancels, pid, lag;
+	bool unobserved, adopted;
 	struct view_name *name;
 	struct view_story *story; /* NULL: nothing was said */
 	struct view_trail *trail; /* NULL: not watched closely */
@@ -72,7 +76,7 @@ struct view_row {
 	char *path; /* Unix: the peer's path, "@..." if abstract; NULL otherwise */
 	uint8_t peer[16];
 	size_t index; /* in rows[] */
-	uint64_t tx_ns, rx_ns, tx_bytes, rx_bytes;
+	uint64_t tx_bytes, rx_bytes;
 	uint64_t rank; /* of the frozen order */
 	UT_hash_handle hh;
 };
@@ -117,7 +121,7 @@ struct view {
 
 	/* rows */
 	struct view_row **rows, *by_cookie;
-	size_t n_rows, cap_rows, next, n_ended, n_stories;
+	size_t n_rows, cap_rows, next, n_ended, n_stories, n_seen;
 	struct view_name *names;
 	struct view_pool *pools;
 	uint64_t round, now, pool_ids, unshown, stories_dropped;

@@ -176,19 +176,29 @@ static void swap(struct view_order *a, size_t i, size_t j)
 	a[j] = t;
 }
 
-/* After this a[k] is where a sort would put it, with nothing greater before it. */
+/*
+ * After this a[k] is where a sort would put it, with nothing greater before it. The pivot is the
+ * median of three places that no order of the rows can have foreseen: the kernel's lists come in
+ * runs, on which fixed places make this quadratic.
+ */
 static void select_kth(const struct view *v, struct view_order *a, size_t lo, size_t hi, size_t k)
 {
-	while (hi - lo > 1) {
-		size_t mid = lo + (hi - lo) / 2, last = hi - 1, i, store = lo;
+	uint64_t seed = 0x9e3779b97f4a7c15ULL;
 
-		/* The median of three is the pivot, and goes to the end. */
-		if (view_order_cmp(v, &a[mid], &a[lo]) < 0)
-			swap(a, mid, lo);
-		if (view_order_cmp(v, &a[last], &a[lo]) < 0)
-			swap(a, last, lo);
-		if (view_order_cmp(v, &a[mid], &a[last]) < 0)
-			swap(a, mid, last);
+	while (hi - lo > 1) {
+		size_t n = hi - lo, at[3], last = hi - 1, i, store = lo;
+
+		for (i = 0; i < 3; i++) {
+			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+			at[i] = lo + (size_t)((seed >> 33) % n);
+		}
+		if (view_order_cmp(v, &a[at[1]], &a[at[0]]) < 0)
+			swap(a, at[1], at[0]);
+		if (view_order_cmp(v, &a[at[2]], &a[at[0]]) < 0)
+			swap(a, at[2], at[0]);
+		if (view_order_cmp(v, &a[at[2]], &a[at[1]]) < 0)
+			swap(a, at[2], at[1]);
+		swap(a, at[1], last);
 		for (i = lo; i < last; i++)
 			if (view_order_cmp(v, &a[i], &a[last]) < 0)
 				swap(a, i, store++);

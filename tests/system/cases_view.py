@@ -53,9 +53,9 @@ class Shell:
             os.unlink(path)
         self.run(f"stty -a >{path}.new; mv {path}.new {path}")
         wait_until(lambda: os.path.exists(path), 20, "stty")
-        return (pathlib.Path(path).read_text(),
-                *(self.terminal.ask(flag) for flag in ("alternate_on", "cursor_flag",
-                                                       "mouse_any_flag", "keypad_flag")))
+        modes = re.sub(r"rows \d+; columns \d+;", "", pathlib.Path(path).read_text())
+        flags = ("alternate_on", "cursor_flag", "mouse_any_flag", "keypad_flag")
+        return (modes, *(self.terminal.ask(flag) for flag in flags))
 
     def view(self, *options):
         """Starts the view; returns once its first screen with a round is there."""

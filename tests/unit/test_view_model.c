@@ -268,7 +268,8 @@ static void names_are_shared_and_freed(void **state)
 
 	round_of(v, both, 2, 1);
 	assert_int_equal(HASH_COUNT(v->names), 1);
-	both[1].exe = "ruby";
+	both[1].exe = "ruby"; /* exec; it is noticed with the next traffic */
+	both[1].last_ns++;
 	round_of(v, both, 2, 2);
 	assert_int_equal(HASH_COUNT(v->names), 2);
 	round_of(v, both, 1, 3);
