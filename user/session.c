@@ -158,6 +158,25 @@ static int no_privilege(char *err, size_t errlen)
 	return -EPERM;
 }
 
+/*
+ * Rows of the refresh pass that fit at a time: all sockets of the host and as many again, within
+ * 1.5 and 24 MiB. More sockets later on only take more reads.
+ */
+static size_t rows_wanted(void)
+{
+	size_t used = 0, n = 4096;
+	FILE *f = fopen("/proc/net/sockstat", "re");
+
+	if (f) {
+		if (fscanf(f, "sockets: used %zu", &used) != 1)
+			used = 0;
+		fclose(f);
+	}
+	while (n < 2 * used && n < 65536)
+		n *= 2;
+	return n;
+}
+
 static int check_host(char *err, size_t errlen)
 {
 	if (!access("/sys/kernel/btf/vmlinux", R_OK))
@@ -197,6 +216,9 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	if (args > 0)
 		s->skel->rodata->opt_recv_args = (__u32)args;
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
+	s->rows_max = rows_wanted();
+	s->skel->rodata->rows_max = (__u32)s->rows_max;
+	bpf_map__set_max_entries(s->skel->maps.rows, (__u32)s->rows_max);
 	choose_programs(s, can.unix_works);
 	list_hooks(s);
 	e = mispair_bpf__load(s->skel);
@@ -422,7 +444,6 @@ static int open_dump(struct session *s)
 
 	if (s->dump)
 		return 0;
-	s->rows_max = bpf_map__max_entries(map);
 	_Static_assert(sizeof(struct ledger_row) % 8 == 0, "an array's elements have no gaps");
 	rows = mmap(NULL, s->rows_max * sizeof(*s->rows), PROT_READ, MAP_SHARED, bpf_map__fd(map),
 		    0);
