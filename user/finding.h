@@ -156,11 +156,11 @@ struct start_info {
 	uint64_t time_ns;
 	const char *version;
 	char kernel[65];
-	char host[65];		  /* "" if unknown */
 	const char *tier;	  /* "tp_btf" */
 	const char *const *hooks; /* NULL-terminated names of attached programs */
 	const char *filters;	  /* as text, "" for none */
 	const char *command;	  /* mispair run: the command line, else NULL */
+	char host[65];		  /* "" if unknown */
 };
 
 /* A runtime that was found in a process. */
