@@ -102,8 +102,8 @@ def bad_client(context):
     """A client with the bug that keeps its connection."""
     redis = context.redis()
     return subprocess.Popen(context.workload("pyredis_single.py", "--port", redis.port, "--clean",
-                                             "20", "--linger", "120"),
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                             "20", "--hold-open"),
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL), redis.port
 
 
