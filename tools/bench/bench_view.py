@@ -47,12 +47,16 @@ class InTerminal:
 
     def answer(self, key):
         """Seconds from a key to the first byte of what it changes on the screen."""
+        while select.select([self.fd], [], [], 0)[0]:
+            os.read(self.fd, 65536)
         began = time.monotonic()
         os.write(self.fd, key)
         if not select.select([self.fd], [], [], 10)[0]:
             return 10.0
         took = time.monotonic() - began
-        self.drain(0.005)
+        # To its end, or the rest of this answer would be taken for the next one.
+        while select.select([self.fd], [], [], 0.03)[0]:
+            os.read(self.fd, 65536)
         return took
 
     def stop(self):
