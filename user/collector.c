@@ -28,9 +28,12 @@
 #include "protocol.h"
 #include "queue.h"
 #include "session.h"
+#include "sink_batch.h"
 #include "sink_ndjson.h"
 #include "sink_text.h"
+#include "tui.h"
 #include "version.h"
+#include "view_source.h"
 
 #define TICK_NS	      50000000ULL
 /* The refresh pass: every 500 ms, over sockets that have rested for 100 ms. */
@@ -60,7 +63,8 @@ struct collector {
 	struct sink *sinks[SINKS_MAX];
 	struct sink *json, *text;
 	int n_sinks;
-	int epoll, signals, tick, retry;
+	int epoll, signals, tick, retry, view; /* view: -1 if no sink has a terminal */
+	uint64_t rounds_ns;		       /* when sinks last had rows */
 	sigset_t old_mask;
 	bool stopping, failed_on;
 	unsigned int ticks;
@@ -298,6 +302,7 @@ static void fill_stats(struct collector *c, struct run_stats *s)
 	memcpy(s->lost, c->lost, sizeof(s->lost));
 	s->events = c->events;
 	getrusage(RUSAGE_SELF, &ru);
+	s->rss_bytes = procinfo_own_memory();
 	s->cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
 		    (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
 }
@@ -307,7 +312,39 @@ static void fill_stats(struct collector *c, struct run_stats *s)
 struct refresh {
 	struct collector *c;
 	uint64_t now;
+	bool rows;	    /* for sinks that show connections */
+	struct known *last; /* many rows in turn are of one process */
 };
+
+/* Is it time for a sink that shows connections? Half a tick early is better than a tick late. */
+static bool rows_due(const struct collector *c, uint64_t now)
+{
+	int i;
+
+	for (i = 0; i < c->n_sinks; i++) {
+		const struct sink *s = c->sinks[i];
+		uint64_t every = s->refresh_ns ? s->refresh_ns(s->ctx) : 0;
+
+		if (s->row && now + TICK_NS / 2 >= c->rounds_ns + every)
+			return !c->stopping;
+	}
+	return false;
+}
+
+static void tell_row(struct refresh *r, const struct ledger_row *row)
+{
+	struct view_source_row v = {.ledger = row, .comm = "", .exe_name = "", .container_id = ""};
+	uint32_t pid = row->l.owner.tgid;
+
+	if (pid && (!r->last || r->last->pid != pid))
+		r->last = know(r->c, pid);
+	if (pid && r->last) {
+		v.comm = r->last->info.comm;
+		v.exe_name = r->last->info.exe_name;
+		v.container_id = r->last->info.container_id;
+	}
+	SINKS(r->c, row, &v);
+}
 
 static void on_row(void *ctx, const struct ledger_row *row)
 {
@@ -322,6 +359,8 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	correlate_seen(c->correlator, row);
 	if (c->ledgers)
 		ledgers_row(c->ledgers, row);
+	if (r->rows)
+		tell_row(r, row);
 	if (l->last_tx_ns + IDLE_NS > r->now || l->last_rx_ns + IDLE_NS > r->now)
 		return;
 	if (l->watch)
@@ -337,7 +376,11 @@ static void on_row(void *ctx, const struct ledger_row *row)
 static void refresh(struct collector *c)
 {
 	struct refresh r = {.c = c, .now = now_ns()};
+	struct run_stats s;
 
+	r.rows = rows_due(c, r.now);
+	if (r.rows)
+		SINKS(c, round_begin, r.now);
 	c->rows = c->open_requests = c->open_replies = 0;
 	session_rows(c->session, on_row, &r);
 	correlate_round(c->correlator, r.now);
@@ -346,6 +389,35 @@ static void refresh(struct collector *c)
 	unknow_gone(c, r.now);
 	runtimes_refresh(c->runtimes);
 	check_losses(c);
+	if (!r.rows)
+		return;
+	c->rounds_ns = r.now;
+	fill_stats(c, &s);
+	SINKS(c, round_end, &s);
+}
+
+/* A sink may want to end the run: its user has pressed q, or it has shown what it was to show. */
+static void ask_sinks(struct collector *c)
+{
+	const char *why;
+	int i;
+
+	for (i = 0; i < c->n_sinks && !c->stopping; i++) {
+		why = c->sinks[i]->done ? c->sinks[i]->done(c->sinks[i]->ctx) : NULL;
+		if (!why)
+			continue;
+		c->stopping = true;
+		c->reason = why;
+	}
+}
+
+static void tell_ready(struct collector *c)
+{
+	int i;
+
+	for (i = 0; i < c->n_sinks; i++)
+		if (c->sinks[i]->ready)
+			c->sinks[i]->ready(c->sinks[i]->ctx);
 }
 
 static void on_tick(struct collector *c)
@@ -356,8 +428,10 @@ static void on_tick(struct collector *c)
 	if (read(c->tick, &expired, sizeof(expired)) < 0)
 		return;
 	correlate_tick(c->correlator, now);
-	if (++c->ticks % REFRESH_TICKS == 0)
+	if (++c->ticks >= REFRESH_TICKS || rows_due(c, now)) {
+		c->ticks = 0;
 		refresh(c);
+	}
 	if (c->o->stats_ns && now >= c->next_stats_ns) {
 		c->next_stats_ns = now + c->o->stats_ns;
 		fill_stats(c, &s);
@@ -398,6 +472,14 @@ static int open_sinks(struct collector *c)
 	}
 	if (json_stdout && out == stdout)
 		return 0;
+	if (o->show != SHOW_LINES) {
+		struct sink *view = o->show == SHOW_BATCH ? sink_batch_new(out, o) : tui_new(o);
+
+		if (!view)
+			return -ENOMEM;
+		c->sinks[c->n_sinks++] = view;
+		return 0;
+	}
 	t.color = o->color >= 0 ? o->color
 				: isatty(fileno(out)) && !(no_color && *no_color) &&
 					  !(getenv("TERM") && !strcmp(getenv("TERM"), "dumb"));
@@ -419,7 +501,7 @@ static int open_loop(struct collector *c)
 {
 	struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
 	sigset_t set;
-	int e;
+	int e, i;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
@@ -439,6 +521,11 @@ static int open_loop(struct collector *c)
 		e = watch(c, c->tick);
 	if (!e)
 		e = watch(c, c->retry);
+	for (i = 0; i < c->n_sinks && c->view < 0; i++)
+		if (c->sinks[i]->poll_fd)
+			c->view = c->sinks[i]->poll_fd(c->sinks[i]->ctx);
+	if (!e && c->view >= 0)
+		e = watch(c, c->view);
 	return e ? e : watch(c, session_ring_fd(c->session));
 }
 
@@ -487,6 +574,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 		return EXIT_FAILED;
 	c->o = o;
 	c->command = command;
+	c->view = -1;
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));
@@ -558,8 +646,10 @@ void collector_start(struct collector *c)
 
 	c->started_ns = info.time_ns;
 	c->next_stats_ns = c->started_ns + c->o->stats_ns;
-	if (!uname(&u))
+	if (!uname(&u)) {
 		snprintf(info.kernel, sizeof(info.kernel), "%s", u.release);
+		snprintf(info.host, sizeof(info.host), "%s", u.nodename);
+	}
 	SINKS(c, start, &info);
 }
 
@@ -589,7 +679,7 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 	int i, n, e = pidfd >= 0 ? watch(c, pidfd) : 0;
 
 	while (!c->stopping && !e) {
-		bool tick = false;
+		bool tick = false, view = false;
 
 		n = epoll_wait(c->epoll, ev, 16, -1);
 		if (n < 0 && errno != EINTR)
@@ -601,11 +691,17 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 				tick = true;
 			else if (ev[i].data.fd == pidfd)
 				c->stopping = true;
+			else if (ev[i].data.fd == c->view)
+				view = true;
 		}
 		pump(c);
+		/* A key is answered before a tick's work. */
+		if (view)
+			tell_ready(c);
 		/* After the ring: a close that waits there must not be overtaken by its grace. */
 		if (tick)
 			on_tick(c);
+		ask_sinks(c);
 	}
 	return e;
 }

@@ -4,6 +4,7 @@
 #define MISPAIR_COMMANDS_H
 
 int cmd_run(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 

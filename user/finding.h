@@ -136,8 +136,9 @@ struct run_stats {
 	uint64_t cancellations;
 	uint64_t findings[VERDICT_MAX][CONF_MAX];
 	uint64_t lost[LOSS_MAX];
-	uint64_t events; /* records taken from the ring */
-	uint64_t cpu_ns; /* user and system time of this process */
+	uint64_t events;    /* records taken from the ring */
+	uint64_t cpu_ns;    /* user and system time of this process */
+	uint64_t rss_bytes; /* its memory, 0: unknown */
 };
 
 /* One tracked socket's ledger at its end, or at the end of the run (--ledgers). */
@@ -163,6 +164,7 @@ struct start_info {
 	const char *const *hooks; /* NULL-terminated names of attached programs */
 	const char *filters;	  /* as text, "" for none */
 	const char *command;	  /* mispair run: the command line, else NULL */
+	char host[65];		  /* "" if unknown */
 };
 
 /* A runtime that was found in a process. */
@@ -193,6 +195,8 @@ extern const char *const evidence_names[EVIDENCE_MAX];
 extern const char *const timeline_names[TL_MAX];
 extern const char *const loss_names[LOSS_MAX];
 
+struct view_source_row;
+
 /* A sink: any function may be NULL. finish() releases everything, ctx included. */
 struct sink {
 	void *ctx;
@@ -204,6 +208,18 @@ struct sink {
 	void (*lost)(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count, uint64_t total);
 	void (*stop)(void *ctx, const struct stop_info *s);
 	uint64_t (*failures)(void *ctx); /* lines that could not be written, so far */
+	/*
+	 * The refresh pass, for sinks that show connections: one row each, every refresh_ns() (view
+	 * of the moment; NULL: the collector's own pace).
+	 */
+	void (*round_begin)(void *ctx, uint64_t time_ns);
+	void (*row)(void *ctx, const struct view_source_row *row);
+	void (*round_end)(void *ctx, const struct run_stats *s);
+	uint64_t (*refresh_ns)(void *ctx);
+	/* A descriptor to watch, -1 for none; when it is readable, ready() is called. */
+	int (*poll_fd)(void *ctx);
+	void (*ready)(void *ctx);
+	const char *(*done)(void *ctx); /* why the run is to end, NULL: go on */
 	void (*finish)(void *ctx);
 };
 

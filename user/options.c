@@ -28,6 +28,7 @@ enum {
 	OPT_COLOR,
 	OPT_NO_TIMELINE,
 	OPT_NO_MEMORY,
+	OPT_MOUSE,
 };
 
 static const struct row {
@@ -36,32 +37,38 @@ static const struct row {
 	enum command_bit cmds;
 	const char *help;
 } rows[] = {
-	{'p', "pid", "PID", FOR_TRACE,
+	{'b', "batch", NULL, FOR_TOP, "plain text instead of a screen, for pipes and cron"},
+	{'n', "count", "COUNT", FOR_TOP, "with -b: end after so many refreshes"},
+	{'d', "delay", "SECS", FOR_TOP, "seconds between two refreshes (default 1; 0.1 to 3600)"},
+	{'o', "sort", "COLUMN", FOR_TOP, "sort by this column, -COLUMN the other way round"},
+	{OPT_MOUSE, "mouse", NULL, FOR_TOP,
+	 "clicks and the wheel; the terminal selects no text then"},
+	{'p', "pid", "PID", FOR_HOST,
 	 "only this process and what it forks from now on (repeatable)"},
-	{'c', "comm", "COMM", FOR_BOTH, "only threads of this name (repeatable)"},
-	{OPT_PORT, "port", "N", FOR_BOTH, "only connections to this port (repeatable)"},
-	{OPT_PEER, "peer", "ADDR", FOR_BOTH, "only connections to this address (repeatable)"},
-	{OPT_JSON, "json", "FILE", FOR_BOTH, "events as NDJSON; - is standard output"},
-	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_BOTH,
+	{'c', "comm", "COMM", FOR_ALL, "only threads of this name (repeatable)"},
+	{OPT_PORT, "port", "N", FOR_ALL, "only connections to this port (repeatable)"},
+	{OPT_PEER, "peer", "ADDR", FOR_ALL, "only connections to this address (repeatable)"},
+	{OPT_JSON, "json", "FILE", FOR_ALL, "events as NDJSON; - is standard output"},
+	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_ALL,
 	 "exit 3 from this verdict on: reused, dirty, abandoned, never (run: reused)"},
-	{OPT_STRICT, "strict", NULL, FOR_BOTH, "exit 6 if evidence was lost"},
-	{OPT_LEDGERS, "ledgers", NULL, FOR_BOTH,
+	{OPT_STRICT, "strict", NULL, FOR_ALL, "exit 6 if evidence was lost"},
+	{OPT_LEDGERS, "ledgers", NULL, FOR_ALL,
 	 "report every client connection's counts at its end"},
-	{OPT_PRECISE, "precise", "WHEN", FOR_BOTH,
+	{OPT_PRECISE, "precise", "WHEN", FOR_ALL,
 	 "probe cancellations themselves: auto (while a process is young, and after a finding), "
 	 "always, never"},
-	{OPT_NO_MEMORY, "no-memory", NULL, FOR_BOTH,
+	{OPT_NO_MEMORY, "no-memory", NULL, FOR_ALL,
 	 "read no task from memory: probe every step, as for a CPython that is not known"},
-	{OPT_HOOK, "hook", "TIER", FOR_BOTH, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
-	{OPT_RING, "ring-size", "BYTES", FOR_BOTH, "ring buffer, 4K to 256M (default 4M)"},
-	{OPT_STATS, "stats", "TIME", FOR_BOTH, "a stats event this often (default 10s, 0s: never)"},
-	{OPT_DURATION, "duration", "TIME", FOR_TRACE, "stop after this long"},
-	{OPT_NO_TIMELINE, "no-timeline", NULL, FOR_BOTH, "one line a finding, no chart"},
-	{OPT_QUIET, "quiet", NULL, FOR_BOTH, "findings and losses only"},
-	{OPT_ASCII, "ascii", NULL, FOR_BOTH, "nothing outside ASCII"},
-	{OPT_COLOR, "color", "WHEN", FOR_BOTH, "auto, always, never (NO_COLOR is obeyed)"},
-	{OPT_VERBOSE, "verbose", NULL, FOR_BOTH, "libbpf's log on standard error"},
-	{'h', "help", NULL, FOR_BOTH, "this text"},
+	{OPT_HOOK, "hook", "TIER", FOR_ALL, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
+	{OPT_RING, "ring-size", "BYTES", FOR_ALL, "ring buffer, 4K to 256M (default 4M)"},
+	{OPT_STATS, "stats", "TIME", FOR_ALL, "a stats event this often (default 10s, 0s: never)"},
+	{OPT_DURATION, "duration", "TIME", FOR_HOST, "stop after this long"},
+	{OPT_NO_TIMELINE, "no-timeline", NULL, FOR_ALL, "one line a finding, no chart"},
+	{OPT_QUIET, "quiet", NULL, FOR_ALL, "findings and losses only"},
+	{OPT_ASCII, "ascii", NULL, FOR_ALL, "nothing outside ASCII"},
+	{OPT_COLOR, "color", "WHEN", FOR_ALL, "auto, always, never (NO_COLOR is obeyed)"},
+	{OPT_VERBOSE, "verbose", NULL, FOR_ALL, "libbpf's log on standard error"},
+	{'h', "help", NULL, FOR_ALL, "this text"},
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -81,6 +88,13 @@ void options_help(FILE *to, enum command_bit cmd)
 			 r->arg ? " " : "", r->arg ? r->arg : "");
 		fprintf(to, "  %-24s %s\n", left, r->help);
 	}
+	if (cmd != FOR_TOP)
+		return;
+	fputs("\nColumns (-o takes the name in the first column, the title, or the JSON key):\n",
+	      to);
+	for (i = 0; i < COL_MAX; i++)
+		fprintf(to, "  %-11s %-10s %-25s %s\n", view_columns[i].name, view_columns[i].title,
+			view_columns[i].json, view_columns[i].help);
 }
 
 static int bad(const char *option, const char *value, const char *why)
@@ -187,9 +201,54 @@ static int parse_word(struct options *o, int val, const char *s)
 	return e;
 }
 
+static int parse_sort(struct options *o, const char *s)
+{
+	const char *word = *s == '-' ? s + 1 : s;
+	int i;
+
+	o->sort = view_column_find(word);
+	o->sort_reverse = *s == '-';
+	if (o->sort != COL_MAX && !view_columns[o->sort].pools)
+		return 0;
+	fprintf(stderr, "mispair: --sort '%s': no such column; there are", s);
+	for (i = 0; i < COL_MAX; i++)
+		if (!view_columns[i].pools)
+			fprintf(stderr, " %s", view_columns[i].name);
+	fputc('\n', stderr);
+	return -EINVAL;
+}
+
+static int apply_top(struct options *o, int val, const char *s)
+{
+	switch (val) {
+	case 'b':
+		o->batch = true;
+		return 0;
+	case 'n':
+		return parse_u64(s, 1, 1000000000, &o->count)
+			       ? bad("count", s, "a number from 1 on is wanted")
+			       : 0;
+	case 'd':
+		return parse_seconds_ns(s, 100000000, 3600000000000ULL, &o->delay_ns)
+			       ? bad("delay", s, "seconds from 0.1 to 3600 are wanted")
+			       : 0;
+	case 'o':
+		return parse_sort(o, s);
+	default:
+		o->mouse = true;
+		return 0;
+	}
+}
+
 static int apply(struct options *o, int val, const char *s)
 {
 	switch (val) {
+	case 'b':
+	case 'n':
+	case 'd':
+	case 'o':
+	case OPT_MOUSE:
+		return apply_top(o, val, s);
 	case 'p':
 		return parse_pid(o, s);
 	case 'c':
@@ -299,7 +358,7 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 		remember_filter(o, val, rows[i].name, optarg);
 	}
 	o->command = argv + optind;
-	if (cmd == FOR_TRACE && argv[optind]) {
+	if ((cmd & FOR_HOST) && argv[optind]) {
 		fprintf(stderr, "mispair: unexpected word '%s'\n", argv[optind]);
 		return -EINVAL;
 	}

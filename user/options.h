@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "asyncio.h"
 #include "finding.h"
+#include "view_columns.h"
 #include "../bpf/events.h"
 
 /* Exit codes; README lists them. */
@@ -21,6 +22,9 @@ enum {
 	EXIT_LOST = 6,
 };
 
+/* What standard output shows, beside events: lines as they happen, or connections. */
+enum show { SHOW_LINES, SHOW_VIEW, SHOW_BATCH };
+
 struct options {
 	const char *json;     /* NULL: none; "-": stdout */
 	enum verdict fail_on; /* VERDICT_NONE: never */
@@ -31,12 +35,24 @@ struct options {
 	uint64_t duration_ns; /* 0: until a signal */
 	enum precise precise;
 	const char *tier;
+	enum show show;
+	bool batch, mouse, sort_reverse;
+	enum view_column sort;
+	uint64_t count;	   /* screens in batch mode, 0: no end */
+	uint64_t delay_ns; /* between two refreshes of the view, 0: its own default */
 	struct filters filters;
 	char filter_text[512];
 	char **command; /* run: what follows the options */
 };
 
-enum command_bit { FOR_RUN = 1, FOR_TRACE = 2, FOR_BOTH = 3 };
+enum command_bit {
+	FOR_RUN = 1,
+	FOR_TRACE = 2,
+	FOR_BOTH = 3,
+	FOR_TOP = 4,
+	FOR_HOST = 6,
+	FOR_ALL = 7
+};
 
 /* 0; -EINVAL after a message on stderr; 1: help is asked for. */
 int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv);
