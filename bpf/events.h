@@ -83,12 +83,18 @@ struct ev_loop {
 	__u64 thread_self; /* pthread_self() of the thread that sends */
 };
 
-/* A ledger that is kept by its socket's address (the kprobe tier). */
-struct keyed_ledger {
+/*
+ * What the kernel side keeps of a socket. Behind the ledger: what a send found out about its sender
+ * and the owner before. It lies here and not on the stack because a verifier that reads it back has
+ * forgotten which path wrote it; before that, paths multiplied beyond its limit.
+ */
+struct tracked {
 	struct ledger l;
-	__u64 cookie;
-	__u32 copied; /* copied_seq after the last receive */
-	__u32 pad;
+	struct owner who;
+	struct cancel_info why; /* ts 0: nothing was probed or seen */
+	__u32 prior;		/* enum wait_status */
+	__u32 copied;		/* kprobe tier: copied_seq after the last receive */
+	__u64 cookie;		/* kprobe tier */
 };
 
 /* Marks a cookie that the recorder gave, where the kernel had given none. */

@@ -76,7 +76,7 @@ int adopt(struct bpf_iter__task_file *ctx)
 	if (family == AF_UNIX)
 		l->flags |= LEDGER_UNIX;
 	else if (opt_kprobe)
-		((struct keyed_ledger *)l)->copied =
+		((struct tracked *)l)->copied =
 			FIELD(opt_kprobe, (struct tcp_sock *)sk, copied_seq);
 	/* Whose it is; who owns a request is not known before it sends one. */
 	l->owner.tgid = tgid;
@@ -149,7 +149,7 @@ SEC("?iter/bpf_map_elem")
 int dump_keyed(struct bpf_iter__bpf_map_elem *ctx)
 {
 	__u64 *key = ctx->key;
-	struct keyed_ledger *k = ctx->value;
+	struct tracked *k = ctx->value;
 
 	if (key && k)
 		write_row(true, ctx->meta->seq, (struct sock *)*key, &k->l);

@@ -290,7 +290,7 @@ static __noinline int look_at_stream(struct proc_rt *rt, __u64 addr, __u64 *v)
  */
 static __noinline __u64 stream_of(struct proc_rt *rt, __u64 coro, __u64 waiter)
 {
-	__u64 v[STREAM_WORDS], stream = waits_for_data(rt, coro);
+	__u64 v[STREAM_WORDS] = {}, stream = waits_for_data(rt, coro);
 
 	if (!stream)
 		return 0;
@@ -300,7 +300,7 @@ static __noinline __u64 stream_of(struct proc_rt *rt, __u64 coro, __u64 waiter)
 /* Does any task wait for data of STREAM now? Without an exception both attributes are None. */
 static __noinline bool stream_awaited(struct proc_rt *rt, __u64 stream)
 {
-	__u64 v[STREAM_WORDS];
+	__u64 v[STREAM_WORDS] = {};
 
 	return stream > 1 && !look_at_stream(rt, stream, v) &&
 	       v[STREAM_WAITER] != v[STREAM_EXCEPTION];
@@ -309,7 +309,7 @@ static __noinline bool stream_awaited(struct proc_rt *rt, __u64 stream)
 /* Has somebody taken out what was read into STREAM's buffer? */
 static __noinline bool stream_emptied(struct proc_rt *rt, __u64 stream)
 {
-	__u64 v[STREAM_WORDS], size = 1;
+	__u64 v[STREAM_WORDS] = {}, size = 1;
 
 	return stream > 1 && !look_at_stream(rt, stream, v) &&
 	       !bpf_probe_read_user(&size, 8, (void *)(v[STREAM_BUFFER] + 16)) && !size;
