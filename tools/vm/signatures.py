@@ -43,6 +43,7 @@ TRACEPOINTS = {
     "inet_sock_set_state": ((SK, "int", "int"), (0, 0)),
     "tcp_destroy_sock": ((SK,), (0, 0)),
     "tcp_rcv_space_adjust": ((SK,), (0, 0)),
+    "signal_deliver": (("int", "struct kernel_siginfo *", "struct k_sigaction *"), (0, 0)),
     "sched_process_fork": ((TASK, TASK), (0, 0)),
     "sched_process_exec": ((TASK,), (0, 0)),
     "sched_process_exit": ((TASK,), (0, 0)),
