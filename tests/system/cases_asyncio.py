@@ -166,8 +166,10 @@ def a_finding_names_both_tasks_and_proves_itself(context):
     event = events[0]
     check(event["mispair.owner.previous"] != event["mispair.owner.next"],
           "the previous and the next owner are the same")
-    for key in ("mispair.owner.previous", "mispair.owner.next"):
-        check(event[key].startswith("Task-"), f"{key} is {event[key]!r}, not a task's name")
+    check(event["mispair.owner.previous"].startswith("get-foo-"),
+          f"the previous owner is {event['mispair.owner.previous']!r}, not the cancelled task")
+    check(event["mispair.owner.next"].startswith("Task-"),
+          f"the next owner is {event['mispair.owner.next']!r}, not the main task")
     what = [entry["what"] for entry in event["mispair.timeline"]]
     check(what.count("request") >= 2, f"the timeline lacks the two requests: {what}")
     check({"cancel", "cancel_seen"} & set(what), f"the timeline lacks the cancellation: {what}")

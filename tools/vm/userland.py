@@ -31,7 +31,8 @@ BUSYBOX = ("/bin/busybox", "/usr/bin/busybox")
 LEFT_OUT = re.compile(r"/(test|tests|idlelib|lib2to3|tkinter|ensurepip|turtledemo|distutils|"
                       r"pydoc_data|config-[^/]*)(/|$)")
 # What a guest gets of the tree.
-TREE_PARTS = ("tests/corpus", "tests/system", "tests/vm", "tools/bench", "tools/vm")
+TREE_PARTS = ("tests/corpus", "tests/recordings", "tests/schema", "tests/system", "tests/view",
+              "tests/vm", "tools/bench", "tools/vm", "user/schema")
 UNPACKED_LEFT_OUT = ("/usr/share", "/etc", "/var", "/usr/include")
 # Files of the network that libraries look for.
 ETC = {"etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n", "etc/group": b"root:x:0:\n",
