@@ -208,6 +208,22 @@ static __always_inline bool gave_up(struct ledger *l, struct cancel_info *ci)
 	return true;
 }
 
+/*
+ * A reply without an owner was read, and LEFT bytes (-1: not known) lie in the stream's buffer now.
+ * None: somebody has taken it out, late. Some, after a task was seen to wait for them: it only
+ * probed, as pools do with a timeout of zero.
+ */
+static __always_inline void look_again(struct ledger *l, int left)
+{
+	if (left == 0)
+		l->abandoned = 0;
+	if (left > 0 && l->doubt && !ledger_owed(l)) {
+		l->abandoned = l->doubt;
+		l->residue_bytes = left;
+	}
+	l->doubt = 0;
+}
+
 /* Who sends, and is the owner before still waiting: into T, where it is forgotten how it came. */
 static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 {
@@ -241,9 +257,8 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 	}
 	if (ci)
 		t->why = *ci;
-	/* What was read with nobody waiting has been taken out since: a drain that came late. */
-	if (l->abandoned && rt && stream_emptied(rt, l->stream))
-		l->abandoned = 0;
+	if ((l->abandoned || l->doubt) && rt)
+		look_again(l, stream_size(rt, l->stream));
 	return 0;
 }
 
@@ -327,11 +342,16 @@ static __noinline int full_recv(struct sock *sk, struct ledger *l, struct ledger
 			__u8 verified;
 
 			in->reader_running = running_task(rt, tgid, &task, &loop, &verified) == 1;
-			if (ci && ci->stream > 1)
+			if (ci && ci->stream > 1) {
 				l->stream = ci->stream;
+				l->flags |= LEDGER_SELF_READ;
+			}
 			/* A task that drains the old reply waits for it. */
-			if (!in->reader_running && stream_awaited(rt, l->stream))
+			l->doubt = 0;
+			if (!in->reader_running && stream_awaited(rt, l->stream)) {
 				in->reader_running = 1;
+				l->doubt = in->prior;
+			}
 		}
 	}
 	if (rt && in->prior == WAIT_PENDING && !ledger_self_read(l) && l->waits < SELF_READ_TRIES) {

@@ -268,7 +268,7 @@ static __noinline __u64 waits_for_data(struct proc_rt *rt, __u64 coro)
  * that the instances of a class share (3.9 to 3.11, Lib/asyncio/streams.py). Believed only where
  * `_waiter` is what a task inside _wait_for_data waits for.
  */
-enum { STREAM_BUFFER = 2, STREAM_WAITER = 4, STREAM_EXCEPTION = 5, STREAM_WORDS = 6 };
+enum { STREAM_LOOP = 1, STREAM_BUFFER = 2, STREAM_WAITER = 4, STREAM_WORDS = 5 };
 
 /* Reads them from the StreamReader at ADDR. 0, or -1. */
 static __noinline int look_at_stream(struct proc_rt *rt, __u64 addr, __u64 *v)
@@ -297,22 +297,32 @@ static __noinline __u64 stream_of(struct proc_rt *rt, __u64 coro, __u64 waiter)
 	return !look_at_stream(rt, stream, v) && waiter && v[STREAM_WAITER] == waiter ? stream : 1;
 }
 
-/* Does any task wait for data of STREAM now? Without an exception both attributes are None. */
+/*
+ * Does any task wait for data of STREAM now? A cancelled one that has not run since still shows, by
+ * a future that is cancelled as well. None is no future: its memory ends where a state would be, or
+ * holds a pointer there.
+ */
 static __noinline bool stream_awaited(struct proc_rt *rt, __u64 stream)
 {
-	__u64 v[STREAM_WORDS] = {};
+	__u64 v[STREAM_WORDS] = {}, of = 0;
+	__u32 state = PYFUT_FINISHED;
 
 	return stream > 1 && !look_at_stream(rt, stream, v) &&
-	       v[STREAM_WAITER] != v[STREAM_EXCEPTION];
+	       !bpf_probe_read_user(&of, 8, (void *)(v[STREAM_WAITER] + 16)) &&
+	       of == v[STREAM_LOOP] &&
+	       !bpf_probe_read_user(&state, 4, (void *)(v[STREAM_WAITER] + rt->layout.state)) &&
+	       state == PYFUT_PENDING;
 }
 
-/* Has somebody taken out what was read into STREAM's buffer? */
-static __noinline bool stream_emptied(struct proc_rt *rt, __u64 stream)
+/* Bytes in STREAM's buffer, or -1: not known. */
+static __noinline int stream_size(struct proc_rt *rt, __u64 stream)
 {
-	__u64 v[STREAM_WORDS] = {}, size = 1;
+	__u64 v[STREAM_WORDS] = {}, size = 0;
 
-	return stream > 1 && !look_at_stream(rt, stream, v) &&
-	       !bpf_probe_read_user(&size, 8, (void *)(v[STREAM_BUFFER] + 16)) && !size;
+	if (stream <= 1 || look_at_stream(rt, stream, v) ||
+	    bpf_probe_read_user(&size, 8, (void *)(v[STREAM_BUFFER] + 16)) || size > (1 << 30))
+		return -1;
+	return (int)size;
 }
 
 /* Senders that are looked at as a whole before a process's layout is believed. */

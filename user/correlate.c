@@ -453,6 +453,8 @@ static void on_close(struct correlator *c, struct track *t, const struct ev_step
 		t->open_ns = t->pending.time_ns;
 	}
 	release(c, t, CONF_NONE, "");
+	if (t->l.flags & LEDGER_GAP)
+		gap(c, t, e->head.ts);
 	if (!e->exiting && ((e->in.what & LE_CLOSED_OWED) || t->open_ns)) {
 		if (!t->open_ns) {
 			t->victim = e->l.owner;
