@@ -38,6 +38,7 @@ $(BUILD)/mispair.skel.h: $(BUILD)/bpf/mispair.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name mispair_bpf > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/user/session.o: $(BUILD)/mispair.skel.h
+$(BUILD)/user/schema.o: user/schema/mispair.event.schema.json
 
 $(BUILD)/user/%.o: user/%.c
 	@mkdir -p $(@D)
@@ -69,11 +70,14 @@ UNIT_pyfind_hostile    := $(call USER,pyfind pyscan elfview)
 UNIT_pyfind_steps      := $(call USER,pyfind pyscan elfview)
 UNIT_sink_ndjson       := $(call USER,sink_ndjson escape names)
 UNIT_sink_ndjson_fail  := $(call USER,sink_ndjson escape names)
+UNIT_schema            := $(call USER,schema names)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
 UNITS      := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_BINS  := $(UNITS:%=$(BUILD)/tests/unit/%)
 
 .SECONDEXPANSION:
+$(BUILD)/tests/unit/schema: user/schema/mispair.event.schema.json
+
 $(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.h user/*.h bpf/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(SANITIZE) $(WARN) -D_GNU_SOURCE -Iuser -Itests/unit -Ibpf \

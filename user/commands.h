@@ -6,5 +6,6 @@
 int cmd_run(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
+int cmd_schema(int argc, char **argv);
 
 #endif

@@ -15,6 +15,7 @@ static const struct command {
 	{"run", cmd_run, "trace one command and its children, then sum up"},
 	{"trace", cmd_trace, "findings on this host as they happen"},
 	{"probe", cmd_probe, "what this kernel and a process offer"},
+	{"schema", cmd_schema, "the JSON Schema of the events"},
 	{NULL, NULL, NULL},
 };
 
