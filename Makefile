@@ -17,7 +17,7 @@ CFLAGS    ?= -O2 -g
 ALLCFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iuser -I$(BUILD) $(CPPFLAGS)
 BPFFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	     -Wno-unused-parameter -Werror -Ibpf
-LIBS      := -lbpf -lelf -lz -ljson-c -pthread
+LIBS      := -lbpf -lelf -lz -lzstd -ljson-c -pthread
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 SRCS      := $(wildcard user/*.c)
@@ -71,6 +71,8 @@ UNIT_pyfind_steps      := $(call USER,pyfind pyscan elfview)
 UNIT_sink_ndjson       := $(call USER,sink_ndjson escape names)
 UNIT_sink_ndjson_fail  := $(call USER,sink_ndjson escape names)
 UNIT_schema            := $(call USER,schema names)
+UNIT_recfile           := $(call USER,recfile item)
+UNIT_core              := $(call USER,core item correlate story verdict describe names ledgers protocol)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
 UNITS      := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_BINS  := $(UNITS:%=$(BUILD)/tests/unit/%)
@@ -81,7 +83,7 @@ $(BUILD)/tests/unit/schema: user/schema/mispair.event.schema.json
 $(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.h user/*.h bpf/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(SANITIZE) $(WARN) -D_GNU_SOURCE -Iuser -Itests/unit -Ibpf \
-		$(filter %.c,$^) -o $@ -lcmocka -ljson-c -lelf
+		$(filter %.c,$^) -o $@ -lcmocka -ljson-c -lelf -lzstd -lz
 
 # Workloads and the bare benchmark. A workload names its libraries in a line "// link: -lNAME".
 WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corpus/*.c)) \
@@ -160,6 +162,9 @@ bench: all $(WORKLOADS) ## cost, traced over untraced, paired
 fuzz: ## libFuzzer on what reads hostile input (FUZZ_SECONDS=60 each)
 	$(Q)tools/fuzz.sh $(BUILD)
 
+recordings: all $(WORKLOADS) ## make tests/recordings anew: the kernel records have changed; root
+	$(Q)/usr/bin/python3 tests/recordings/make.py
+
 format: ## clang-format the tree
 	$(Q)clang-format -i $(wildcard user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c)
 
@@ -176,6 +181,6 @@ help: ## this list
 -include $(wildcard $(BUILD)/user/*.d)
 
 .PHONY: all check tests check-unit check-kernel check-system check-style check-corpus check-vm \
-	bench-vm guest-tests demo deps bench fuzz format install clean help
+	bench-vm guest-tests demo deps bench fuzz recordings format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

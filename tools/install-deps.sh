@@ -4,7 +4,8 @@
 # matrix with "vm", for the corpus with "corpus", else for all that `make check` runs.
 set -eu
 
-build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev uthash-dev"
+build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libzstd-dev
+	uthash-dev"
 demo="redis-server python3 python3-redis"
 test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux
 	libhiredis-dev libpq-dev python3-jsonschema"

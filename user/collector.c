@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The loop. Everything that happens comes through one epoll: the ring, mapped runtimes, timers,
- * signals, the end of the command. Records are copied out of the ring first and worked on after,
- * so that a slow sink never holds the ring.
+ * The live half of the collector. Everything that happens comes through one epoll: the ring, mapped
+ * runtimes, timers, signals, the end of the command. Records are copied out of the ring first and
+ * worked on after, so that a slow sink never holds the ring.
+ *
+ * Nothing is decided here: what was seen becomes an item (item.h) and goes through feed() to the
+ * recorder, if there is one, and to the core. Whatever the core is to know has to go that way, or
+ * a replay would not know it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,195 +21,124 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "asyncio.h"
 #include "collector.h"
-#include "correlate.h"
-#include "ledgers.h"
+#include "core.h"
 #include "mmapwatch.h"
 #include "procinfo.h"
-#include "protocol.h"
 #include "queue.h"
+#include "recorder.h"
 #include "session.h"
-#include "sink_ndjson.h"
-#include "sink_text.h"
+#include "sinks.h"
 #include "version.h"
+#include "wallclock.h"
 
 #define TICK_NS	      50000000ULL
 /* The refresh pass: every 500 ms, over sockets that have rested for 100 ms. */
 #define REFRESH_TICKS 10
 #define IDLE_NS	      100000000ULL
-#define SINKS_MAX     2
-#define KEEP_NAME_NS  5000000000ULL
-
-/* What a process was called, kept because it may be gone when its finding is said. */
-struct known {
-	uint32_t pid;
-	uint64_t gone_ns; /* it has exited; its sockets may still have something to say */
-	struct procinfo info;
-	UT_hash_handle hh;
-};
 
 struct collector {
 	const struct options *o;
 	const char *command;
 	struct session *session;
 	struct runtimes *runtimes;
-	struct correlator *correlator;
-	struct ledgers *ledgers; /* NULL unless --ledgers */
+	struct core *core;
+	struct recorder *recorder; /* NULL unless asked for */
 	struct mmapwatch *mmaps;
 	struct queue queue;
-	struct known *known;
-	struct sink *sinks[SINKS_MAX];
-	struct sink *json, *text;
-	int n_sinks;
+	struct sinks sinks;
 	int epoll, signals, tick, retry;
 	sigset_t old_mask;
-	bool stopping, failed_on;
+	bool stopping;
 	unsigned int ticks;
-	uint64_t started_ns, next_stats_ns, events, rows;
-	uint64_t lost[LOSS_MAX], open_requests, open_replies;
+	uint64_t started_ns, next_stats_ns;
 	const char *reason;
 };
 
 static uint64_t now_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	return wallclock_read_ns(CLOCK_MONOTONIC);
 }
 
-#define SINKS(c, call, ...)                                                                        \
-	do {                                                                                       \
-		for (int sink_ = 0; sink_ < (c)->n_sinks; sink_++)                                 \
-			if ((c)->sinks[sink_]->call)                                               \
-				(c)->sinks[sink_]->call((c)->sinks[sink_]->ctx, __VA_ARGS__);      \
-	} while (0)
-
-/* ---- names ---- */
-
-static struct known *know(struct collector *c, uint32_t pid)
+static void feed(struct collector *c, enum item_kind kind, uint64_t now, const void *body,
+		 size_t len)
 {
-	struct procinfo fresh;
-	struct known *k;
-
-	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
-	if (k) {
-		/* Has the number been given to another process since? */
-		if (k->gone_ns && !procinfo_read(pid, &fresh)) {
-			k->info = fresh;
-			k->gone_ns = 0;
-		}
-		return k;
-	}
-	k = calloc(1, sizeof(*k));
-	if (!k)
-		return NULL;
-	k->pid = pid;
-	procinfo_read(pid, &k->info);
-	HASH_ADD(hh, c->known, pid, sizeof(k->pid), k);
-	return k;
+	recorder_item(c->recorder, kind, now, body, len);
+	core_input(c->core, kind, now, body, len);
 }
 
-/* Sockets are closed after the process has exited: its name is kept for a while. */
-static void unknow_later(struct collector *c, uint32_t pid, uint64_t now)
-{
-	struct known *k;
+/* ---- what the core is to know of a process before something is said of it ---- */
 
-	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
-	if (k)
-		k->gone_ns = now;
+static void tell_process(struct collector *c, uint32_t pid)
+{
+	enum core_knows knows = core_knows(c->core, pid);
+	struct item_process p;
+	int e;
+
+	if (knows == KNOWS)
+		return;
+	memset(&p, 0, sizeof(p));
+	p.pid = pid;
+	e = procinfo_read(pid, &p.info);
+	/* It has exited: what it was called stays, unless its number is another's by now. */
+	if (e && knows == KNOWS_GONE)
+		return;
+	feed(c, ITEM_PROCESS, now_ns(), &p, sizeof(p));
 }
 
 /* Another program: what it was called is known no more. */
-static void unknow_now(struct collector *c, uint32_t pid)
+static void tell_process_again(struct collector *c, uint32_t pid)
 {
-	struct known *k;
+	struct item_process p;
 
-	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
-	if (k)
-		procinfo_read(pid, &k->info);
-}
-
-static void unknow_gone(struct collector *c, uint64_t now)
-{
-	struct known *k, *tmp;
-
-	HASH_ITER (hh, c->known, k, tmp) {
-		if (!k->gone_ns || k->gone_ns + KEEP_NAME_NS > now)
-			continue;
-		HASH_DEL(c->known, k);
-		free(k);
-	}
+	if (core_knows(c->core, pid) == KNOWS_NOT)
+		return;
+	memset(&p, 0, sizeof(p));
+	p.pid = pid;
+	procinfo_read(pid, &p.info);
+	feed(c, ITEM_PROCESS, now_ns(), &p, sizeof(p));
 }
 
 /* ---- what the parts tell ---- */
 
-static void on_finding(void *ctx, struct finding *f)
+/* The core has said it; nothing here may come back to it. */
+static void on_finding(void *ctx, const struct finding *f)
 {
 	struct collector *c = ctx;
-	struct known *k = know(c, f->pid);
 
-	if (k) {
-		memcpy(f->exe_name, k->info.exe_name, sizeof(f->exe_name));
-		memcpy(f->container_id, k->info.container_id, sizeof(f->container_id));
-	}
-	if (f->transport == TRANSPORT_TCP)
-		f->protocol = protocol_from_port(f->peer_port);
-	if (c->o->fail_on != VERDICT_NONE && f->verdict >= c->o->fail_on &&
-	    f->confidence >= CONF_LIKELY)
-		c->failed_on = true;
-	SINKS(c, finding, f);
 	if (f->verdict >= VERDICT_ABANDONED)
 		runtimes_finding(c->runtimes, f->pid);
+	if (f->verdict >= VERDICT_ABANDONED && f->confidence >= CONF_LIKELY)
+		recorder_finding(c->recorder, now_ns());
 }
 
 static void on_runtime(void *ctx, const struct runtime_report *r)
 {
-	struct collector *c = ctx;
-	struct runtime_report copy = *r;
-
-	copy.time_ns = now_ns();
-	SINKS(c, runtime, &copy);
-}
-
-static void on_socket(void *ctx, struct socket_report *r)
-{
-	struct collector *c = ctx;
-	struct known *k = know(c, r->pid);
-
-	if (k)
-		memcpy(r->comm, k->info.comm, sizeof(r->comm));
-	SINKS(c, socket, r);
+	feed(ctx, ITEM_RUNTIME, now_ns(), r, sizeof(*r));
 }
 
 static void on_event(void *ctx, const struct ev_head *h)
 {
+	const struct ev_step *e = (const struct ev_step *)h;
 	struct collector *c = ctx;
 
-	c->events++;
 	switch (h->kind) {
 	case EV_STEP:
-		correlate_step(c->correlator, (const struct ev_step *)h);
-		break;
 	case EV_LEDGER:
-		if (c->ledgers)
-			ledgers_end(c->ledgers, (const struct ev_step *)h);
+		tell_process(c, e->l.owner.tgid ? e->l.owner.tgid : h->tgid);
 		break;
 	case EV_PROCESS:
 		runtimes_look(c->runtimes, h->tgid);
-		know(c, h->tgid);
+		tell_process(c, h->tgid);
 		break;
 	case EV_EXEC:
 		runtimes_exec(c->runtimes, h->tgid);
-		unknow_now(c, h->tgid);
+		tell_process_again(c, h->tgid);
 		break;
 	case EV_EXIT:
 		runtimes_exit(c->runtimes, h->tgid);
-		correlate_exit(c->correlator, h->tgid, h->ts);
-		unknow_later(c, h->tgid, h->ts);
 		break;
 	case EV_LOOP:
 		runtimes_loop(c->runtimes, (const struct ev_loop *)h);
@@ -217,6 +150,7 @@ static void on_event(void *ctx, const struct ev_head *h)
 		runtimes_layout(c->runtimes, h->tgid);
 		break;
 	}
+	feed(c, ITEM_EVENT, h->ts, h, h->size);
 }
 
 /* In the ring's callback: copy and return. */
@@ -251,55 +185,31 @@ static void pump(struct collector *c)
 	arm_retry(c, runtimes_retry(c->runtimes));
 }
 
-/* ---- losses and stats ---- */
+/* ---- losses and counters ---- */
 
-static void check_losses(struct collector *c)
+static void sample(struct collector *c, uint64_t now)
 {
-	uint64_t total[LOSS_MAX] = {0}, kernel[KLOSS_MAX] = {0}, now = now_ns();
+	uint64_t kernel[KLOSS_MAX] = {0};
+	struct item_sample s;
+	struct rusage ru;
 	int i;
 
 	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_RETURN == KLOSS_RETURN,
 		       "kernel causes are a prefix");
+	memset(&s, 0, sizeof(s));
+	session_counters(c->session, s.counters);
 	session_losses(c->session, kernel);
 	for (i = 0; i < KLOSS_MAX; i++)
-		total[i] = kernel[i];
-	total[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
-	total[LOSS_SKIPPED] = session_skipped(c->session);
-	total[LOSS_TRACK_FULL] = correlate_lost(c->correlator) + c->queue.dropped;
-	total[LOSS_BAD_RECORD] = session_bad_records(c->session);
-	for (i = 0; i < c->n_sinks; i++)
-		if (c->sinks[i]->failures)
-			total[LOSS_SINK] += c->sinks[i]->failures(c->sinks[i]->ctx);
-	for (i = 0; i < LOSS_MAX; i++) {
-		uint64_t more = total[i] - c->lost[i];
-
-		if (!more)
-			continue;
-		c->lost[i] = total[i];
-		SINKS(c, lost, now, (enum loss)i, more, total[i]);
-	}
-}
-
-static void fill_stats(struct collector *c, struct run_stats *s)
-{
-	uint64_t n[CNT_MAX] = {0};
-	struct rusage ru;
-
-	memset(s, 0, sizeof(*s));
-	s->time_ns = now_ns();
-	session_counters(c->session, n);
-	s->sockets_total = n[CNT_SOCKETS];
-	s->sockets_tracked = c->rows;
-	s->sockets_adopted = n[CNT_ADOPTED];
-	s->requests = n[CNT_REQUESTS] + c->open_requests;
-	s->replies = n[CNT_REPLIES] + c->open_replies;
-	s->cancellations = n[CNT_CANCELS];
-	correlate_totals(c->correlator, s->findings);
-	memcpy(s->lost, c->lost, sizeof(s->lost));
-	s->events = c->events;
+		s.lost[i] = kernel[i];
+	s.lost[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
+	s.lost[LOSS_SKIPPED] = session_skipped(c->session);
+	s.lost[LOSS_TRACK_FULL] = c->queue.dropped;
+	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
+	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder);
 	getrusage(RUSAGE_SELF, &ru);
-	s->cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
-		    (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
+	s.cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
+		   (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
+	feed(c, ITEM_SAMPLE, now, &s, sizeof(s));
 }
 
 /* ---- the refresh pass ---- */
@@ -314,98 +224,76 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	struct refresh *r = ctx;
 	struct collector *c = r->c;
 	const struct ledger *l = &row->l;
-	struct known *k;
+	struct item_row item;
 
-	c->rows++;
-	c->open_requests += l->requests;
-	c->open_replies += l->replies;
-	correlate_seen(c->correlator, row);
-	if (c->ledgers)
-		ledgers_row(c->ledgers, row);
-	if (l->last_tx_ns + IDLE_NS > r->now || l->last_rx_ns + IDLE_NS > r->now)
-		return;
-	if (l->watch)
-		correlate_rest(c->correlator, row, r->now);
-	if ((!ledger_owed(l) && !l->abandoned) || (l->owner.kind != OWNER_TASK && !l->gave_up))
-		return;
-	k = know(c, l->owner.tgid);
-	correlate_idle(c->correlator, row,
-		       l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row),
-		       k ? k->info.comm : NULL, r->now);
+	memset(&item, 0, sizeof(item));
+	memcpy(&item.row, row, sizeof(*row));
+	item.rested = l->last_tx_ns + IDLE_NS <= r->now && l->last_rx_ns + IDLE_NS <= r->now;
+	item.looked = item.rested && (ledger_owed(l) || l->abandoned) &&
+		      (l->owner.kind == OWNER_TASK || l->gave_up);
+	if (item.looked)
+		item.status = l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row);
+	if (item.looked || l->watch || c->o->ledgers)
+		tell_process(c, l->owner.tgid);
+	feed(c, ITEM_ROW, r->now, &item, sizeof(item));
 }
 
 static void refresh(struct collector *c)
 {
 	struct refresh r = {.c = c, .now = now_ns()};
 
-	c->rows = c->open_requests = c->open_replies = 0;
+	feed(c, ITEM_ROUND, r.now, NULL, 0);
 	session_rows(c->session, on_row, &r);
-	correlate_round(c->correlator, r.now);
-	if (c->ledgers)
-		ledgers_round(c->ledgers, r.now);
-	unknow_gone(c, r.now);
+	feed(c, ITEM_ROUND_END, r.now, NULL, 0);
 	runtimes_refresh(c->runtimes);
-	check_losses(c);
+	sample(c, now_ns());
+}
+
+static void stop_for(struct collector *c, const char *reason)
+{
+	c->stopping = true;
+	c->reason = reason;
 }
 
 static void on_tick(struct collector *c)
 {
 	uint64_t now = now_ns(), expired;
-	struct run_stats s;
 
 	if (read(c->tick, &expired, sizeof(expired)) < 0)
 		return;
-	correlate_tick(c->correlator, now);
+	feed(c, ITEM_TICK, now, NULL, 0);
 	if (++c->ticks % REFRESH_TICKS == 0)
 		refresh(c);
 	if (c->o->stats_ns && now >= c->next_stats_ns) {
 		c->next_stats_ns = now + c->o->stats_ns;
-		fill_stats(c, &s);
-		SINKS(c, stats, &s);
+		sample(c, now);
+		feed(c, ITEM_STATS, now, NULL, 0);
 	}
-	if (c->o->duration_ns && now - c->started_ns >= c->o->duration_ns) {
-		c->stopping = true;
-		c->reason = "duration reached";
-	}
+	recorder_tick(c->recorder, c->core, now);
+	if (c->o->duration_ns && now - c->started_ns >= c->o->duration_ns)
+		stop_for(c, "duration reached");
+	if (recorder_full(c->recorder))
+		stop_for(c, "recording full");
 	/* Nobody reads what we say: `mispair trace --json - | head` ends here. */
-	if ((c->json && sink_ndjson_closed(c->json)) || (c->text && sink_text_closed(c->text))) {
-		c->stopping = true;
-		c->reason = "output closed";
-	}
+	if (sinks_closed(&c->sinks))
+		stop_for(c, "output closed");
 }
 
 /* ---- open, run, close ---- */
 
-static int open_sinks(struct collector *c)
+static int open_recorder(struct collector *c)
 {
-	const struct options *o = c->o;
-	bool json_stdout = o->json && !strcmp(o->json, "-");
-	/* run: the command owns stdout. */
-	FILE *out = o->command && *o->command ? stderr : stdout;
-	struct sink_text_opts t = {
-		.ascii = o->ascii, .quiet = o->quiet, .show_timeline = !o->no_timeline};
-	const char *no_color = getenv("NO_COLOR");
+	struct recorder_opts ro = {
+		.path = c->o->record, .max_size = c->o->max_size, .keep_ns = c->o->keep_ns};
 	char err[256];
 	int e;
 
-	if (o->json) {
-		e = sink_ndjson_new(o->json, &c->json, err, sizeof(err));
-		if (e) {
-			fprintf(stderr, "mispair: %s\n", err);
-			return e;
-		}
-		c->sinks[c->n_sinks++] = c->json;
-	}
-	if (json_stdout && out == stdout)
+	if (!c->o->record)
 		return 0;
-	t.color = o->color >= 0 ? o->color
-				: isatty(fileno(out)) && !(no_color && *no_color) &&
-					  !(getenv("TERM") && !strcmp(getenv("TERM"), "dumb"));
-	c->text = sink_text_new(out, &t);
-	if (!c->text)
-		return -ENOMEM;
-	c->sinks[c->n_sinks++] = c->text;
-	return 0;
+	e = recorder_new(&ro, &c->recorder, err, sizeof(err));
+	if (e)
+		fprintf(stderr, "mispair: %s\n", err);
+	return e;
 }
 
 static int watch(struct collector *c, int fd)
@@ -444,21 +332,13 @@ static int open_loop(struct collector *c)
 
 static void free_collector(struct collector *c)
 {
-	struct known *k, *tmp;
-	int i;
-
-	for (i = 0; i < c->n_sinks; i++)
-		c->sinks[i]->finish(c->sinks[i]->ctx);
+	recorder_close(c->recorder, c->core);
+	sinks_finish(&c->sinks);
 	runtimes_free(c->runtimes);
 	mmapwatch_free(c->mmaps);
-	correlator_free(c->correlator);
-	ledgers_free(c->ledgers);
+	core_free(c->core);
 	session_close(c->session);
 	queue_free(&c->queue);
-	HASH_ITER (hh, c->known, k, tmp) {
-		HASH_DEL(c->known, k);
-		free(k);
-	}
 	if (c->epoll > 0) {
 		close(c->epoll);
 		close(c->signals);
@@ -477,8 +357,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				  .tier = o->tier};
 	struct runtimes_opts ro = {
 		.precise = o->precise, .by_file = command != NULL, .no_memory = o->no_memory};
-	struct correlate_opts co = {0};
 	struct collector *c = calloc(1, sizeof(*c));
+	struct core_opts co = {.fail_on = o->fail_on, .finding = on_finding, .ctx = c};
 	char err[512] = "";
 	uint32_t i;
 	int e;
@@ -494,14 +374,15 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	}
 	if (*session_degraded(c->session))
 		fprintf(stderr, "mispair: %s\n", session_degraded(c->session));
-	e = open_sinks(c);
+	e = sinks_open(&c->sinks, o);
+	if (!e)
+		e = open_recorder(c);
 	if (e)
 		goto fail;
+	co.sinks = &c->sinks;
 	c->runtimes = runtimes_new(c->session, &ro, on_runtime, c);
-	c->correlator = correlator_new(&co, on_finding, c);
-	if (o->ledgers)
-		c->ledgers = ledgers_new(on_socket, c);
-	e = c->runtimes && c->correlator && (c->ledgers || !o->ledgers) ? open_loop(c) : -ENOMEM;
+	c->core = core_new(&co);
+	e = c->runtimes && c->core ? open_loop(c) : -ENOMEM;
 	if (e) {
 		fprintf(stderr, "mispair: cannot set up: %s\n", strerror(-e));
 		goto fail;
@@ -548,19 +429,29 @@ void collector_adopt(struct collector *c)
 
 void collector_start(struct collector *c)
 {
-	struct start_info info = {.time_ns = now_ns(),
-				  .version = MISPAIR_VERSION,
+	struct item_start fixed = {.wall_offset_ns = wallclock_offset_ns(),
+				   .ledgers = c->o->ledgers};
+	struct start_info info = {.version = MISPAIR_VERSION,
 				  .tier = session_tier(c->session),
 				  .hooks = session_hooks(c->session),
 				  .filters = c->o->filter_text,
 				  .command = c->command};
+	char host[65] = "", *body = malloc(ITEM_BODY_MAX);
 	struct utsname u;
+	size_t len;
 
-	c->started_ns = info.time_ns;
+	c->started_ns = now_ns();
 	c->next_stats_ns = c->started_ns + c->o->stats_ns;
 	if (!uname(&u))
 		snprintf(info.kernel, sizeof(info.kernel), "%s", u.release);
-	SINKS(c, start, &info);
+	/* A name that does not fit, or that we may not ask for, is unknown. */
+	if (gethostname(host, sizeof(host) - 1))
+		host[0] = 0;
+	info.host = host;
+	len = body ? item_start_write(body, ITEM_BODY_MAX, &fixed, &info) : 0;
+	if (len)
+		feed(c, ITEM_START, c->started_ns, body, len);
+	free(body);
 }
 
 /* A first signal is passed on to the command, which then ends by itself; a second one ends us. */
@@ -612,28 +503,24 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 
 int collector_close(struct collector *c, int status)
 {
-	struct stop_info stop = {.command_status = status};
-	bool lost = false, failed_on;
-	int i, code;
+	struct item_stop stop = {.command_status = status};
+	int code = EXIT_NOTHING;
+	uint64_t now;
 
 	pump(c);
 	refresh(c);
 	pump(c);
-	if (c->ledgers)
-		ledgers_finish(c->ledgers, now_ns());
-	correlate_finish(c->correlator, now_ns());
-	check_losses(c);
-	fill_stats(c, &stop.stats);
-	stop.time_ns = stop.stats.time_ns;
-	stop.reason = c->reason ? c->reason : status >= 0 ? "command exited" : "end";
-	SINKS(c, stop, &stop);
-	for (i = 0; i < LOSS_MAX; i++)
-		lost |= c->lost[i] != 0;
-	failed_on = c->failed_on;
-	code = EXIT_NOTHING;
-	if (failed_on)
+	now = now_ns();
+	feed(c, ITEM_FINISH, now, NULL, 0);
+	sample(c, now);
+	snprintf(stop.reason, sizeof(stop.reason), "%s",
+		 c->reason     ? c->reason
+		 : status >= 0 ? "command exited"
+			       : "end");
+	feed(c, ITEM_STOP, now, &stop, sizeof(stop));
+	if (core_failed_on(c->core))
 		code = EXIT_FOUND;
-	else if (c->o->strict && lost)
+	else if (c->o->strict && core_lost(c->core))
 		code = EXIT_LOST;
 	else if (status >= 0)
 		code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

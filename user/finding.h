@@ -163,6 +163,9 @@ struct start_info {
 	const char *const *hooks; /* NULL-terminated names of attached programs */
 	const char *filters;	  /* as text, "" for none */
 	const char *command;	  /* mispair run: the command line, else NULL */
+	const char *host;	  /* of the host that was traced; "" if unknown */
+	uint64_t wall_offset_ns;  /* wall time minus CLOCK_MONOTONIC there, modulo 2^64 */
+	bool has_wall_offset;
 };
 
 /* A runtime that was found in a process. */

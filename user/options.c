@@ -9,6 +9,7 @@
 
 #include "numparse.h"
 #include "options.h"
+#include "recorder.h"
 
 enum {
 	OPT_JSON = 256,
@@ -28,6 +29,8 @@ enum {
 	OPT_COLOR,
 	OPT_NO_TIMELINE,
 	OPT_NO_MEMORY,
+	OPT_KEEP,
+	OPT_MAX_SIZE,
 };
 
 static const struct row {
@@ -36,32 +39,37 @@ static const struct row {
 	enum command_bit cmds;
 	const char *help;
 } rows[] = {
-	{'p', "pid", "PID", FOR_TRACE,
+	{'p', "pid", "PID", FOR_TRACE | FOR_RECORD,
 	 "only this process and what it forks from now on (repeatable)"},
-	{'c', "comm", "COMM", FOR_BOTH, "only threads of this name (repeatable)"},
-	{OPT_PORT, "port", "N", FOR_BOTH, "only connections to this port (repeatable)"},
-	{OPT_PEER, "peer", "ADDR", FOR_BOTH, "only connections to this address (repeatable)"},
-	{OPT_JSON, "json", "FILE", FOR_BOTH, "events as NDJSON; - is standard output"},
-	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_BOTH,
+	{'c', "comm", "COMM", FOR_LIVE, "only threads of this name (repeatable)"},
+	{OPT_PORT, "port", "N", FOR_LIVE, "only connections to this port (repeatable)"},
+	{OPT_PEER, "peer", "ADDR", FOR_LIVE, "only connections to this address (repeatable)"},
+	{OPT_JSON, "json", "FILE", FOR_ALL, "events as NDJSON; - is standard output"},
+	{'w', "write", "FILE", FOR_LIVE, "record all that is seen, for `mispair replay`"},
+	{OPT_MAX_SIZE, "max-size", "BYTES", FOR_LIVE,
+	 "of the recording: at its end the run ends (default 1G)"},
+	{OPT_KEEP, "keep", "TIME", FOR_LIVE,
+	 "write only so much before each likely finding, and two seconds after"},
+	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_ALL,
 	 "exit 3 from this verdict on: reused, dirty, abandoned, never (run: reused)"},
-	{OPT_STRICT, "strict", NULL, FOR_BOTH, "exit 6 if evidence was lost"},
-	{OPT_LEDGERS, "ledgers", NULL, FOR_BOTH,
+	{OPT_STRICT, "strict", NULL, FOR_ALL, "exit 6 if evidence was lost"},
+	{OPT_LEDGERS, "ledgers", NULL, FOR_LIVE,
 	 "report every client connection's counts at its end"},
-	{OPT_PRECISE, "precise", "WHEN", FOR_BOTH,
+	{OPT_PRECISE, "precise", "WHEN", FOR_LIVE,
 	 "probe cancellations themselves: auto (while a process is young, and after a finding), "
 	 "always, never"},
-	{OPT_NO_MEMORY, "no-memory", NULL, FOR_BOTH,
+	{OPT_NO_MEMORY, "no-memory", NULL, FOR_LIVE,
 	 "read no task from memory: probe every step, as for a CPython that is not known"},
-	{OPT_HOOK, "hook", "TIER", FOR_BOTH, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
-	{OPT_RING, "ring-size", "BYTES", FOR_BOTH, "ring buffer, 4K to 256M (default 4M)"},
-	{OPT_STATS, "stats", "TIME", FOR_BOTH, "a stats event this often (default 10s, 0s: never)"},
-	{OPT_DURATION, "duration", "TIME", FOR_TRACE, "stop after this long"},
-	{OPT_NO_TIMELINE, "no-timeline", NULL, FOR_BOTH, "one line a finding, no chart"},
-	{OPT_QUIET, "quiet", NULL, FOR_BOTH, "findings and losses only"},
-	{OPT_ASCII, "ascii", NULL, FOR_BOTH, "nothing outside ASCII"},
-	{OPT_COLOR, "color", "WHEN", FOR_BOTH, "auto, always, never (NO_COLOR is obeyed)"},
-	{OPT_VERBOSE, "verbose", NULL, FOR_BOTH, "libbpf's log on standard error"},
-	{'h', "help", NULL, FOR_BOTH, "this text"},
+	{OPT_HOOK, "hook", "TIER", FOR_LIVE, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
+	{OPT_RING, "ring-size", "BYTES", FOR_LIVE, "ring buffer, 4K to 256M (default 4M)"},
+	{OPT_STATS, "stats", "TIME", FOR_LIVE, "a stats event this often (default 10s, 0s: never)"},
+	{OPT_DURATION, "duration", "TIME", FOR_TRACE | FOR_RECORD, "stop after this long"},
+	{OPT_NO_TIMELINE, "no-timeline", NULL, FOR_ALL, "one line a finding, no chart"},
+	{OPT_QUIET, "quiet", NULL, FOR_ALL, "findings and losses only"},
+	{OPT_ASCII, "ascii", NULL, FOR_ALL, "nothing outside ASCII"},
+	{OPT_COLOR, "color", "WHEN", FOR_ALL, "auto, always, never (NO_COLOR is obeyed)"},
+	{OPT_VERBOSE, "verbose", NULL, FOR_LIVE, "libbpf's log on standard error"},
+	{'h', "help", NULL, FOR_ALL, "this text"},
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -187,9 +195,27 @@ static int parse_word(struct options *o, int val, const char *s)
 	return e;
 }
 
+static int parse_record(struct options *o, int val, const char *s)
+{
+	if (val == OPT_MAX_SIZE)
+		return parse_size(s, RECORDER_SIZE_MIN, 1ULL << 50, &o->max_size)
+			       ? bad("max-size", s, "a size from 512K is wanted")
+			       : 0;
+	if (val == OPT_KEEP)
+		return parse_duration_ns(s, 1000000000ULL, 3600ULL * 1000000000, &o->keep_ns)
+			       ? bad("keep", s, "a time from 1s to 1h is wanted")
+			       : 0;
+	o->record = s;
+	return *s && strcmp(s, "-") ? 0 : bad("write", s, "a file name is wanted");
+}
+
 static int apply(struct options *o, int val, const char *s)
 {
 	switch (val) {
+	case 'w':
+	case OPT_MAX_SIZE:
+	case OPT_KEEP:
+		return parse_record(o, val, s);
 	case 'p':
 		return parse_pid(o, s);
 	case 'c':
@@ -256,6 +282,7 @@ static void remember_filter(struct options *o, int val, const char *name, const 
 int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv)
 {
 	struct option longs[N_ROWS + 1] = {{0}};
+	/* A command's own options are not ours; a replay has no command. */
 	char shorts[2 * N_ROWS + 4] = "+:";
 	size_t i, n = 0;
 	int val, index;
@@ -264,7 +291,10 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 	o->color = -1;
 	o->ring_size = 4u << 20;
 	o->stats_ns = 10ULL * 1000000000;
+	o->max_size = 1ULL << 30;
 	o->fail_on = cmd == FOR_RUN ? VERDICT_REUSED : VERDICT_NONE;
+	if (cmd == FOR_REPLAY)
+		memcpy(shorts, ":", 2);
 	for (i = 0; i < N_ROWS; i++) {
 		if (!(rows[i].cmds & cmd))
 			continue;
@@ -305,6 +335,10 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 	}
 	if (cmd == FOR_RUN && !argv[optind]) {
 		fprintf(stderr, "mispair: no command to run; try: mispair run -- CMD ARG...\n");
+		return -EINVAL;
+	}
+	if (cmd != FOR_REPLAY && o->keep_ns && !o->record) {
+		fprintf(stderr, "mispair: --keep is for a recording: -w FILE is missing\n");
 		return -EINVAL;
 	}
 	return 0;

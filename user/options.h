@@ -33,10 +33,20 @@ struct options {
 	const char *tier;
 	struct filters filters;
 	char filter_text[512];
-	char **command; /* run: what follows the options */
+	const char *record; /* NULL: none */
+	uint64_t max_size;  /* of the recording */
+	uint64_t keep_ns;   /* flight recorder, 0: record all */
+	char **command;	    /* run, record: what follows the options; replay: its words */
 };
 
-enum command_bit { FOR_RUN = 1, FOR_TRACE = 2, FOR_BOTH = 3 };
+enum command_bit {
+	FOR_RUN = 1,
+	FOR_TRACE = 2,
+	FOR_RECORD = 8,
+	FOR_REPLAY = 16,
+	FOR_LIVE = FOR_RUN | FOR_TRACE | FOR_RECORD, /* they look at this host */
+	FOR_ALL = FOR_LIVE | FOR_REPLAY,
+};
 
 /* 0; -EINVAL after a message on stderr; 1: help is asked for. */
 int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv);

@@ -291,6 +291,11 @@ static void on_start(void *ctx, const struct start_info *info)
 	struct ndjson *n = ctx;
 	struct line l;
 
+	/* A replay speaks for the host and the clock that were traced. */
+	if (info->host)
+		snprintf(n->host, sizeof(n->host), "%s", info->host);
+	if (info->has_wall_offset)
+		n->wall_offset = info->wall_offset_ns;
 	if (!begin(n, &l, info->time_ns, "mispair.start", "INFO"))
 		return;
 	put_known(&l, "mispair.version", info->version, SIZE_MAX);
