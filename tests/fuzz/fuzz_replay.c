@@ -136,6 +136,8 @@ static void write_seeds(const char *dir, const char *path)
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -172,4 +174,102 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	replay(&in);
 	free(file);
 	return 0;
+}
+
+/* ---- mutations that keep items whole: most others end at the first item's length ---- */
+
+/* Where items begin, as far as DATA has whole ones. */
+static size_t find_items(const uint8_t *data, size_t size, size_t *begins, size_t max)
+{
+	struct rec_item head;
+	size_t at = 0, n = 0, len;
+
+	while (n + 1 < max && size - at >= sizeof(head)) {
+		memcpy(&head, data + at, sizeof(head));
+		len = sizeof(head) + (((size_t)head.len + 7) & ~(size_t)7);
+		if (len > size - at)
+			break;
+		begins[n++] = at;
+		at += len;
+	}
+	begins[n] = at;
+	return n;
+}
+
+/* Bytes of a body or its time; its kind and length stay. */
+static void mutate_body(uint8_t *item, size_t len)
+{
+	size_t skip = 8, n = len - skip, from = skip, some;
+
+	/* A few bytes of a record of hundreds: else nothing that means anything is left of it. */
+	if (n > 16) {
+		from += (size_t)rand() % (n - 8);
+		n = len - from < 8 ? len - from : 8;
+	}
+	some = LLVMFuzzerMutate(item + from, n, n);
+	(void)some;
+}
+
+/* An item of any kind, of the length that its kind has, with nothing in it. */
+static size_t new_item(uint8_t *dst)
+{
+	static const size_t sizes[ITEM_MAX] = {
+		[ITEM_EVENT] = sizeof(struct ev_step),
+		[ITEM_PROCESS] = sizeof(struct item_process),
+		[ITEM_RUNTIME] = sizeof(struct runtime_report),
+		[ITEM_SAMPLE] = sizeof(struct item_sample),
+		[ITEM_ROW] = sizeof(struct item_row),
+		[ITEM_STOP] = sizeof(struct item_stop),
+	};
+	struct rec_item head = {.kind = ITEM_EVENT + (uint32_t)rand() % (ITEM_MAX - ITEM_EVENT)};
+	struct ev_head ev = {.kind = rand() % 2 ? EV_STEP : EV_LEDGER};
+
+	if (rand() % 2)
+		head.kind = rand() % 2 ? ITEM_EVENT : ITEM_ROW;
+	head.len = (uint32_t)sizes[head.kind];
+	ev.size = head.len;
+	memcpy(dst, &head, sizeof(head));
+	memset(dst + sizeof(head), 0, (head.len + 7u) & ~7u);
+	if (head.kind == ITEM_EVENT)
+		memcpy(dst + sizeof(head), &ev, sizeof(ev));
+	return sizeof(head) + ((head.len + 7u) & ~7u);
+}
+
+static size_t insert(uint8_t *data, size_t size, size_t max, size_t at, const uint8_t *item,
+		     size_t len)
+{
+	if (size + len > max)
+		return size;
+	memmove(data + at + len, data + at, size - at);
+	memcpy(data + at, item, len);
+	return size + len;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
+{
+	static uint8_t item[REC_BLOCK_MAX];
+	size_t begins[256], n, i, j, len;
+
+	srand(seed);
+	n = is_recording(data, size) ? 0 : find_items(data, size, begins, 256);
+	if (!n || rand() % 16 == 0)
+		return LLVMFuzzerMutate(data, size, max);
+	i = (size_t)rand() % n;
+	j = begins[(size_t)rand() % (n + 1)];
+	len = begins[i + 1] - begins[i];
+	switch (rand() % 6) {
+	case 0:
+		memcpy(item, data + begins[i], len);
+		return insert(data, size, max, j, item, len);
+	case 1:
+		len = new_item(item);
+		return insert(data, size, max, j, item, len);
+	case 2: /* gone */
+		if (n == 1)
+			break;
+		memmove(data + begins[i], data + begins[i + 1], size - begins[i + 1]);
+		return size - len;
+	}
+	mutate_body(data + begins[i], len);
+	return size;
 }
