@@ -59,7 +59,7 @@ UNIT_correlate_idle    := $(call USER,correlate story verdict describe names)
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_queue             := $(call USER,queue)
-UNIT_options           := $(call USER,options numparse)
+UNIT_options           := $(call USER,options numparse metrics_text names)
 UNIT_pylayout          := $(call USER,pylayout)
 UNIT_remote            := $(call USER,remote)
 UNIT_escape            := $(call USER,escape)
@@ -71,6 +71,9 @@ UNIT_pyfind_steps      := $(call USER,pyfind pyscan elfview)
 UNIT_sink_ndjson       := $(call USER,sink_ndjson outlet_file escape names)
 UNIT_sink_ndjson_fail  := $(call USER,sink_ndjson outlet_file escape names)
 UNIT_schema            := $(call USER,schema names)
+UNIT_connkey           := $(call USER,connkey outlet_file)
+UNIT_otlp_json         := $(call USER,otlp_json outlet_file)
+UNIT_metrics_text      := $(call USER,metrics_text numparse names)
 UNIT_recfile           := $(call USER,recfile item)
 UNIT_core              := $(call USER,core item correlate story verdict describe names ledgers protocol)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
@@ -87,7 +90,8 @@ $(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.
 
 # Workloads and the bare benchmark. A workload names its libraries in a line "// link: -lNAME".
 WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corpus/*.c)) \
-	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
+	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c)) \
+	      $(BUILD)/tests/kafka_mock
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)
@@ -97,6 +101,10 @@ $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 $(BUILD)/tests/%: tools/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
+
+$(BUILD)/tests/kafka_mock: tests/system/kafka_mock.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -lrdkafka
 
 # The ledger's vectors in the kernel.
 $(BUILD)/bpf/twin.bpf.o: tests/kernel/twin.bpf.c $(BPFHDRS)

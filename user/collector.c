@@ -25,6 +25,7 @@
 #include "asyncio.h"
 #include "collector.h"
 #include "core.h"
+#include "metrics.h"
 #include "mmapwatch.h"
 #include "procinfo.h"
 #include "queue.h"
@@ -38,6 +39,7 @@
 /* The refresh pass: every 500 ms, over sockets that have rested for 100 ms. */
 #define REFRESH_TICKS 10
 #define IDLE_NS	      100000000ULL
+#define WALK_NS	      10000000000ULL /* counting a map's entries walks over it */
 
 struct collector {
 	const struct options *o;
@@ -46,11 +48,14 @@ struct collector {
 	struct runtimes *runtimes;
 	struct core *core;
 	struct recorder *recorder; /* NULL unless asked for */
+	struct metrics *metrics;   /* the same */
+	struct metrics_numbers *numbers;
+	uint64_t walked_ns;
 	struct mmapwatch *mmaps;
 	struct queue queue;
 	struct sinks sinks;
 	int epoll, signals, tick, retry;
-	sigset_t old_mask;
+	sigset_t mask;
 	bool stopping;
 	unsigned int ticks;
 	uint64_t started_ns, next_stats_ns;
@@ -205,11 +210,74 @@ static void sample(struct collector *c, uint64_t now)
 	s.lost[LOSS_SKIPPED] = session_skipped(c->session);
 	s.lost[LOSS_TRACK_FULL] = c->queue.dropped;
 	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
-	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder);
+	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder) +
+			    metrics_failures(c->metrics);
 	getrusage(RUSAGE_SELF, &ru);
 	s.cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
 		   (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
 	feed(c, ITEM_SAMPLE, now, &s, sizeof(s));
+}
+
+/* ---- metrics ---- */
+
+static void add_value(struct metrics_value *v, size_t *n, const char *name, uint64_t value)
+{
+	if (*n == METRICS_NAMES_MAX)
+		return;
+	snprintf(v[*n].name, sizeof(v[*n].name), "%s", name);
+	v[(*n)++].value = value;
+}
+
+static void on_program(void *ctx, const char *name, uint64_t ns)
+{
+	struct metrics_numbers *n = ctx;
+
+	add_value(n->programs, &n->n_programs, name, ns);
+}
+
+static void on_map(void *ctx, const char *name, uint64_t entries)
+{
+	struct metrics_numbers *n = ctx;
+
+	add_value(n->maps, &n->n_maps, name, entries);
+}
+
+static void update_metrics(struct collector *c, uint64_t now, bool last)
+{
+	struct metrics_numbers *n = c->numbers;
+
+	if (!c->metrics)
+		return;
+	core_stats(c->core, now, &n->stats);
+	n->n_programs = 0;
+	session_programs(c->session, on_program, n);
+	if (!c->walked_ns || now - c->walked_ns >= WALK_NS) {
+		c->walked_ns = now;
+		n->n_maps = 0;
+		session_maps(c->session, on_map, n);
+	}
+	metrics_update(c->metrics, n, last);
+}
+
+static int open_metrics(struct collector *c)
+{
+	struct utsname u = {0};
+	char err[512];
+	int e;
+
+	if (!c->o->metrics && !c->o->metrics_file)
+		return 0;
+	c->numbers = calloc(1, sizeof(*c->numbers));
+	if (!c->numbers)
+		return -ENOMEM;
+	uname(&u);
+	snprintf(c->numbers->version, sizeof(c->numbers->version), "%s", MISPAIR_VERSION);
+	snprintf(c->numbers->kernel, sizeof(c->numbers->kernel), "%.65s", u.release);
+	snprintf(c->numbers->tier, sizeof(c->numbers->tier), "%.15s", session_tier(c->session));
+	e = metrics_new(c->o->metrics, c->o->metrics_file, &c->metrics, err, sizeof(err));
+	if (e)
+		fprintf(stderr, "mispair: %s\n", err);
+	return e;
 }
 
 /* ---- the refresh pass ---- */
@@ -247,6 +315,7 @@ static void refresh(struct collector *c)
 	feed(c, ITEM_ROUND_END, r.now, NULL, 0);
 	runtimes_refresh(c->runtimes);
 	sample(c, now_ns());
+	update_metrics(c, r.now, false);
 }
 
 static void stop_for(struct collector *c, const char *reason)
@@ -270,6 +339,7 @@ static void on_tick(struct collector *c)
 		feed(c, ITEM_STATS, now, NULL, 0);
 	}
 	recorder_tick(c->recorder, c->core, now);
+	sinks_tick(&c->sinks);
 	if (c->o->duration_ns && now - c->started_ns >= c->o->duration_ns)
 		stop_for(c, "duration reached");
 	if (recorder_full(c->recorder))
@@ -303,20 +373,24 @@ static int watch(struct collector *c, int fd)
 	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
+/* Before any thread is made: one that does not block them would die of them for all. */
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 static int open_loop(struct collector *c)
 {
 	struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
-	sigset_t set;
 	int e;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, &c->old_mask);
-	signal(SIGPIPE, SIG_IGN);
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
-	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	c->signals = signalfd(-1, &c->mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	c->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	c->retry = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (c->epoll < 0 || c->signals < 0 || c->tick < 0 || c->retry < 0 ||
@@ -332,6 +406,8 @@ static int open_loop(struct collector *c)
 
 static void free_collector(struct collector *c)
 {
+	metrics_free(c->metrics);
+	free(c->numbers);
 	recorder_close(c->recorder, c->core);
 	sinks_finish(&c->sinks);
 	runtimes_free(c->runtimes);
@@ -367,6 +443,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 		return EXIT_FAILED;
 	c->o = o;
 	c->command = command;
+	block_signals(&c->mask);
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));
@@ -377,6 +454,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	e = sinks_open(&c->sinks, o);
 	if (!e)
 		e = open_recorder(c);
+	if (!e)
+		e = open_metrics(c);
 	if (e)
 		goto fail;
 	co.sinks = &c->sinks;
@@ -454,6 +533,16 @@ void collector_start(struct collector *c)
 	free(body);
 }
 
+/*
+ * With --json FILE a SIGHUP that somebody sent means: open the file anew. One from the kernel means
+ * that the terminal has gone, and is an end as any other.
+ */
+static bool means_reopen(const struct collector *c, const struct signalfd_siginfo *si)
+{
+	return si->ssi_signo == SIGHUP && si->ssi_code != SI_KERNEL && c->o->json &&
+	       strcmp(c->o->json, "-");
+}
+
 /* A first signal is passed on to the command, which then ends by itself; a second one ends us. */
 static void on_signal(struct collector *c, uint32_t child)
 {
@@ -463,6 +552,10 @@ static void on_signal(struct collector *c, uint32_t child)
 
 	if (read(c->signals, &si, sizeof(si)) != sizeof(si))
 		return;
+	if (means_reopen(c, &si)) {
+		sinks_reopen(&c->sinks);
+		return;
+	}
 	if (child && !c->reason) {
 		c->reason = names[si.ssi_signo];
 		/* A terminal has sent it to the whole foreground group already. */
@@ -513,6 +606,7 @@ int collector_close(struct collector *c, int status)
 	now = now_ns();
 	feed(c, ITEM_FINISH, now, NULL, 0);
 	sample(c, now);
+	update_metrics(c, now, true);
 	snprintf(stop.reason, sizeof(stop.reason), "%s",
 		 c->reason     ? c->reason
 		 : status >= 0 ? "command exited"

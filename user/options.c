@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "metrics.h"
 #include "numparse.h"
 #include "options.h"
 #include "recorder.h"
@@ -31,6 +32,16 @@ enum {
 	OPT_NO_MEMORY,
 	OPT_KEEP,
 	OPT_MAX_SIZE,
+	OPT_ROTATE_SIZE,
+	OPT_ROTATE_COUNT,
+	OPT_SOCKET,
+	OPT_SYSLOG,
+	OPT_METRICS,
+	OPT_METRICS_FILE,
+	OPT_OTLP,
+	OPT_KAFKA,
+	OPT_TOPIC,
+	OPT_KAFKA_CONFIG,
 };
 
 static const struct row {
@@ -45,6 +56,22 @@ static const struct row {
 	{OPT_PORT, "port", "N", FOR_LIVE, "only connections to this port (repeatable)"},
 	{OPT_PEER, "peer", "ADDR", FOR_LIVE, "only connections to this address (repeatable)"},
 	{OPT_JSON, "json", "FILE", FOR_ALL, "events as NDJSON; - is standard output"},
+	{OPT_ROTATE_SIZE, "rotate-size", "BYTES", FOR_LIVE,
+	 "begin a new --json file before it is larger; SIGHUP opens it anew too"},
+	{OPT_ROTATE_COUNT, "rotate-count", "N", FOR_LIVE,
+	 "keep FILE.1 to FILE.N of the old ones (default 5)"},
+	{OPT_SOCKET, "socket", "PATH", FOR_LIVE, "the same lines for readers of a Unix socket"},
+	{OPT_SYSLOG, "syslog", "[=SOCKET]", FOR_LIVE,
+	 "findings to the system's log (journald's too), or to the one behind SOCKET"},
+	{OPT_METRICS, "metrics", "[ADDR:]PORT", FOR_LIVE,
+	 "Prometheus' /metrics there (default address 127.0.0.1)"},
+	{OPT_METRICS_FILE, "metrics-file", "FILE", FOR_LIVE,
+	 "the same for node_exporter's textfile collector, every 5 s"},
+	{OPT_OTLP, "otlp", "URL", FOR_LIVE, "findings as OpenTelemetry logs (OTLP/HTTP JSON)"},
+	{OPT_KAFKA, "kafka", "BROKERS", FOR_LIVE, "events to Kafka, keyed by connection"},
+	{OPT_TOPIC, "topic", "TOPIC", FOR_LIVE, "Kafka's topic (default mispair)"},
+	{OPT_KAFKA_CONFIG, "kafka-config", "NAME=VALUE", FOR_LIVE,
+	 "a setting of librdkafka, such as security.protocol=ssl (repeatable)"},
 	{'w', "write", "FILE", FOR_LIVE, "record all that is seen, for `mispair replay`"},
 	{OPT_MAX_SIZE, "max-size", "BYTES", FOR_LIVE,
 	 "of the recording: at its end the run ends (default 1G)"},
@@ -86,7 +113,7 @@ void options_help(FILE *to, enum command_bit cmd)
 			continue;
 		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", r->val < 256 ? "-" : " ",
 			 r->val < 256 ? r->val : ' ', r->val < 256 ? ", " : "  ", r->name,
-			 r->arg ? " " : "", r->arg ? r->arg : "");
+			 r->arg && strncmp(r->arg, "[=", 2) ? " " : "", r->arg ? r->arg : "");
 		fprintf(to, "  %-24s %s\n", left, r->help);
 	}
 }
@@ -209,8 +236,70 @@ static int parse_record(struct options *o, int val, const char *s)
 	return *s && strcmp(s, "-") ? 0 : bad("write", s, "a file name is wanted");
 }
 
+static int parse_url(struct options *o, const char *s)
+{
+	o->otlp = s;
+	return strncmp(s, "http://", 7) && strncmp(s, "https://", 8)
+		       ? bad("otlp", s, "a URL such as http://127.0.0.1:4318/v1/logs is wanted")
+		       : 0;
+}
+
+static int parse_kafka_config(struct options *o, const char *s)
+{
+	int n = 0;
+
+	while (o->kafka_config[n])
+		n++;
+	if (n == KAFKA_CONFIG_MAX)
+		return bad("kafka-config", s, "too many (16 at most)");
+	o->kafka_config[n] = s;
+	return strchr(s, '=') > s ? 0 : bad("kafka-config", s, "NAME=VALUE is wanted");
+}
+
+static int parse_export(struct options *o, int val, const char *s)
+{
+	uint64_t n = 0;
+
+	switch (val) {
+	case OPT_ROTATE_SIZE:
+		return parse_size(s, 4096, 1ULL << 50, &o->rotate_size)
+			       ? bad("rotate-size", s, "a size from 4K is wanted")
+			       : 0;
+	case OPT_ROTATE_COUNT:
+		if (parse_u64(s, 0, 1000, &n))
+			return bad("rotate-count", s, "a number up to 1000 is wanted");
+		o->rotate_count = (uint32_t)n;
+		return 0;
+	case OPT_SOCKET:
+		o->socket = s;
+		return *s ? 0 : bad("socket", s, "a file name is wanted");
+	case OPT_SYSLOG:
+		o->syslog = true;
+		o->syslog_path = s;
+		return 0;
+	case OPT_METRICS:
+		o->metrics = s;
+		return metrics_parse_address(s, NULL) ? bad("metrics", s, "[ADDR:]PORT is wanted")
+						      : 0;
+	case OPT_METRICS_FILE:
+		o->metrics_file = s;
+		return *s ? 0 : bad("metrics-file", s, "a file name is wanted");
+	case OPT_OTLP:
+		return parse_url(o, s);
+	case OPT_KAFKA:
+		o->kafka = s;
+		return *s ? 0 : bad("kafka", s, "HOST:PORT of a broker is wanted");
+	case OPT_TOPIC:
+		o->topic = s;
+		return *s ? 0 : bad("topic", s, "a topic is wanted");
+	}
+	return parse_kafka_config(o, s);
+}
+
 static int apply(struct options *o, int val, const char *s)
 {
+	if (val >= OPT_ROTATE_SIZE)
+		return parse_export(o, val, s);
 	switch (val) {
 	case 'w':
 	case OPT_MAX_SIZE:
@@ -292,6 +381,8 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 	o->ring_size = 4u << 20;
 	o->stats_ns = 10ULL * 1000000000;
 	o->max_size = 1ULL << 30;
+	o->rotate_count = 5;
+	o->topic = "mispair";
 	o->fail_on = cmd == FOR_RUN ? VERDICT_REUSED : VERDICT_NONE;
 	if (cmd == FOR_REPLAY)
 		memcpy(shorts, ":", 2);
@@ -299,7 +390,10 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 		if (!(rows[i].cmds & cmd))
 			continue;
 		longs[n].name = rows[i].name;
-		longs[n].has_arg = rows[i].arg ? required_argument : no_argument;
+		longs[n].has_arg = !rows[i].arg ? no_argument
+				   : rows[i].arg[0] == '[' && rows[i].arg[1] == '='
+					   ? optional_argument
+					   : required_argument;
 		longs[n++].val = rows[i].val;
 		if (rows[i].val < 256)
 			snprintf(shorts + strlen(shorts), 3, "%c%s", rows[i].val,

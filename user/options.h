@@ -21,6 +21,8 @@ enum {
 	EXIT_LOST = 6,
 };
 
+#define KAFKA_CONFIG_MAX 16
+
 struct options {
 	const char *json;     /* NULL: none; "-": stdout */
 	enum verdict fail_on; /* VERDICT_NONE: never */
@@ -33,6 +35,14 @@ struct options {
 	const char *tier;
 	struct filters filters;
 	char filter_text[512];
+	uint64_t rotate_size; /* 0: never */
+	uint32_t rotate_count;
+	const char *socket; /* NULL: none */
+	bool syslog;
+	const char *syslog_path; /* NULL: /dev/log */
+	const char *otlp, *kafka, *topic;
+	const char *kafka_config[KAFKA_CONFIG_MAX + 1];
+	const char *metrics, *metrics_file;
 	const char *record; /* NULL: none */
 	uint64_t max_size;  /* of the recording */
 	uint64_t keep_ns;   /* flight recorder, 0: record all */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Findings, losses, start and stop for the system's log, as RFC 3164 messages whose text is "@cee: "
- * and the event, which rsyslog and journald keep as it is. Periodic stats and ledgers stay out.
+ * Findings, losses, start and stop for the system's log, as RFC 3164 messages whose text is "@cee:
+ * " and the event, which rsyslog and journald keep as it is. Periodic stats and ledgers stay out.
  *
  * Not syslog(3): it waits while the log's socket is full, and tracing must not wait for a log. Not
  * libsystemd: /dev/log is journald's where there is one, and some other daemon's elsewhere.

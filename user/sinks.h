@@ -25,6 +25,8 @@ struct sinks {
 int sinks_open(struct sinks *s, const struct options *o);
 void sinks_finish(struct sinks *s);
 
+void sinks_tick(struct sinks *s);		/* every 50 ms */
+void sinks_reopen(struct sinks *s);		/* SIGHUP */
 uint64_t sinks_failures(const struct sinks *s); /* lines that could not be written */
 bool sinks_closed(const struct sinks *s);	/* nobody reads what we say any more */
 

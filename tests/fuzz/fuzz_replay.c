@@ -40,33 +40,36 @@ static bool is_recording(const uint8_t *data, size_t size)
 	return size >= 8 && !memcmp(data, "MISPAIR\x1a", 8);
 }
 
+/* What stands before the items of the first block, but for their length. */
+static struct {
+	struct rec_header h;
+	struct rec_block b;
+} front;
+
+static void make_front(void)
+{
+	char some[256] = {0}, packed[1024];
+
+	rec_header_fill(&front.h);
+	if (!rec_block_write(packed, some, sizeof(some), 0, 0))
+		abort();
+	memcpy(&front.b, packed, sizeof(front.b));
+}
+
 /* A recording of one block that is not compressed. NULL when it would be none. */
 static uint8_t *wrap(const uint8_t *data, size_t size, size_t *len)
 {
-	struct rec_header h;
-	struct rec_block b;
 	uint8_t *file;
 
 	if (!size || size > REC_BLOCK_MAX)
 		return NULL;
-	*len = sizeof(h) + sizeof(b) + size;
+	*len = sizeof(front) + size;
 	file = malloc(*len);
 	if (!file)
 		abort();
-	rec_header_fill(&h);
-	/* A block is begun as any block; then its lengths are put right. */
-	{
-		char some[256], packed[1024];
-
-		memset(some, 0, sizeof(some));
-		if (!rec_block_write(packed, some, sizeof(some), 0, 0))
-			abort();
-		memcpy(&b, packed, sizeof(b));
-	}
-	b.stored = b.raw = (uint32_t)size;
-	memcpy(file, &h, sizeof(h));
-	memcpy(file + sizeof(h), &b, sizeof(b));
-	memcpy(file + sizeof(h) + sizeof(b), data, size);
+	front.b.stored = front.b.raw = (uint32_t)size;
+	memcpy(file, &front, sizeof(front));
+	memcpy(file + sizeof(front), data, size);
 	return file;
 }
 
@@ -152,6 +155,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 			write_seeds(seeds, (*argv)[i]);
 		exit(0);
 	}
+	make_front();
 	if (sink_ndjson_new("/dev/null", &sinks.json, err, sizeof(err)))
 		abort();
 	sinks.text = sink_text_new(fopen("/dev/null", "w"), &t);
@@ -163,8 +167,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {.data = data, .len = size};
-	uint8_t *file = NULL;
+	uint8_t *file = NULL, sum = 0;
 
+	/* Sinks are nine tenths of the time: one input in eight speaks. */
+	for (size_t i = 0; i < size; i++)
+		sum += data[i];
+	sinks.n = sum % 8 == 0 ? 2 : 0;
 	if (!is_recording(data, size)) {
 		file = wrap(data, size, &in.len);
 		if (!file)
