@@ -63,7 +63,7 @@ def no_more_old_files_are_kept_than_asked_for(context):
 def sighup_under_load_loses_no_line(context):
     """As logrotate does it: rename, then SIGHUP."""
     rec, port = context.file("all.rec"), context.redis().port
-    trace = context.trace("-w", rec, "--ledgers", "--stats", "50ms")
+    trace = context.trace("--port", port, "-w", rec, "--ledgers", "--stats", "50ms")
     work = subprocess.Popen(load(context, port, ops=150), stdout=subprocess.DEVNULL)
     parts = []
     try:
@@ -125,7 +125,7 @@ def a_full_disk_is_survived_and_the_loss_told(context):
         with open(context.file("stderr"), "w+") as stderr:
             mispair = subprocess.Popen(
                 [str(context.mispair), "trace", "--json", path, "-w", rec, "--ledgers", "--stats",
-                 "100ms", "--metrics-file", metrics], stdin=subprocess.DEVNULL,
+                 "100ms", "--metrics-file", metrics, "--port", str(port)], stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=stderr)
             try:
                 wait_until(lambda: os.path.exists(path) and os.path.getsize(path), START_LIMIT,
@@ -165,12 +165,13 @@ def connect(path):
 def readers_of_the_socket_get_every_line(context):
     """Two readers; one comes late and still gets the start."""
     path, rec = context.file("events.sock"), context.file("all.rec")
-    trace = context.trace("--socket", path, "-w", rec, "--ledgers")
+    port = context.redis().port
+    trace = context.trace("--port", port, "--socket", path, "-w", rec, "--ledgers")
     first, got = connect(path), []
     reader = threading.Thread(target=lambda: got.append(first.makefile("rb").read()))
     reader.start()
     time.sleep(0.2)
-    truth_of(load(context, context.redis().port, ops=20))
+    truth_of(load(context, port, ops=20))
     late = connect(path)
     time.sleep(0.2)
     check(os.stat(path).st_mode & 0o777 == 0o600, "mode")
@@ -187,10 +188,10 @@ def readers_of_the_socket_get_every_line(context):
 
 def a_reader_that_does_not_read_costs_its_own_lines_only(context):
     path = context.file("events.sock")
-    trace = context.trace("--socket", path, "--ledgers", "--stats", "50ms")
+    port = context.redis().port
+    trace = context.trace("--port", port, "--socket", path, "--ledgers", "--stats", "50ms")
     lazy = connect(path)
     lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    port = context.redis().port
     wait_for = 0
     while not trace.so_far().named("lost") and wait_for < 40:
         truth_of(load(context, port))

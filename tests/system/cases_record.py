@@ -11,7 +11,8 @@ import signal
 import subprocess
 
 import harness
-from harness import (RUN_LIMIT, START_LIMIT, Events, Skip, agree, check, truth_of, truths_in, wait_until)
+from harness import (RUN_LIMIT, START_LIMIT, Events, Skip, agree, check, truth_of, truths_in,
+                     wait_until)
 
 RECORDINGS = harness.TREE / "tests" / "recordings"
 # The least that a BPF ring buffer can be.
@@ -236,7 +237,8 @@ def a_recording_ends_at_its_greatest_size(context):
     """The run ends by itself, and its end is in the recording."""
     rec = context.file("big.rec")
     port = context.redis().port
-    trace = context.trace("-w", rec, "--max-size", "512K", "--precise", "always", "--ledgers")
+    trace = context.trace("--port", port, "-w", rec, "--max-size", "512K", "--precise", "always",
+                          "--ledgers")
     while trace.process.poll() is None:
         truth_of(context.workload("pyredis_pool.py", "--port", port, "--tasks", 60, "--ops", 60))
     size = os.path.getsize(rec)

@@ -16,8 +16,10 @@ static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers)
 	char err[512];
 	rd_kafka_t *rk;
 
-	if (brokers)
+	if (brokers) {
 		rd_kafka_conf_set(conf, "bootstrap.servers", brokers, err, sizeof(err));
+		rd_kafka_conf_set(conf, "group.id", "test", err, sizeof(err));
+	}
 	rk = rd_kafka_new(type, conf, err, sizeof(err));
 	if (!rk) {
 		fprintf(stderr, "kafka_mock: %s\n", err);
