@@ -176,8 +176,9 @@ recordings: all $(WORKLOADS) ## make tests/recordings anew: the kernel records h
 format: ## clang-format the tree
 	$(Q)clang-format -i $(wildcard user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c)
 
-install: all ## copy the binary to PREFIX/sbin
+install: all ## copy the binary and its manual page below PREFIX
 	install -D -m 0755 $(BUILD)/mispair $(DESTDIR)$(PREFIX)/sbin/mispair
+	install -D -m 0644 user/mispair.8 $(DESTDIR)$(PREFIX)/share/man/man8/mispair.8
 
 clean: ## remove build/
 	$(Q)rm -rf $(BUILD)
