@@ -285,6 +285,7 @@ static int open_metrics(struct collector *c)
 struct refresh {
 	struct collector *c;
 	uint64_t now;
+	bool rows; /* a sink shows connections: it wants their processes' names */
 };
 
 static void on_row(void *ctx, const struct ledger_row *row)
@@ -301,7 +302,8 @@ static void on_row(void *ctx, const struct ledger_row *row)
 		      (l->owner.kind == OWNER_TASK || l->gave_up);
 	if (item.looked)
 		item.status = l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row);
-	if (item.looked || l->watch || c->o->ledgers)
+	if (l->owner.tgid &&
+	    (item.looked || l->watch || c->o->ledgers || r->rows || c->recorder))
 		tell_process(c, l->owner.tgid);
 	feed(c, ITEM_ROW, r->now, &item, sizeof(item));
 }
@@ -310,6 +312,7 @@ static void refresh(struct collector *c)
 {
 	struct refresh r = {.c = c, .now = now_ns()};
 
+	r.rows = core_rows_due(c->core, r.now);
 	feed(c, ITEM_ROUND, r.now, NULL, 0);
 	session_rows(c->session, on_row, &r);
 	feed(c, ITEM_ROUND_END, r.now, NULL, 0);
@@ -331,8 +334,10 @@ static void on_tick(struct collector *c)
 	if (read(c->tick, &expired, sizeof(expired)) < 0)
 		return;
 	feed(c, ITEM_TICK, now, NULL, 0);
-	if (++c->ticks % REFRESH_TICKS == 0)
+	if (++c->ticks >= REFRESH_TICKS || core_rows_due(c->core, now)) {
+		c->ticks = 0;
 		refresh(c);
+	}
 	if (c->o->stats_ns && now >= c->next_stats_ns) {
 		c->next_stats_ns = now + c->o->stats_ns;
 		sample(c, now);
@@ -515,7 +520,7 @@ void collector_start(struct collector *c)
 				  .hooks = session_hooks(c->session),
 				  .filters = c->o->filter_text,
 				  .command = c->command};
-	char host[65] = "", *body = malloc(ITEM_BODY_MAX);
+	char *body = malloc(ITEM_BODY_MAX);
 	struct utsname u;
 	size_t len;
 
@@ -524,9 +529,8 @@ void collector_start(struct collector *c)
 	if (!uname(&u))
 		snprintf(info.kernel, sizeof(info.kernel), "%s", u.release);
 	/* A name that does not fit, or that we may not ask for, is unknown. */
-	if (gethostname(host, sizeof(host) - 1))
-		host[0] = 0;
-	info.host = host;
+	if (gethostname(info.host, sizeof(info.host) - 1))
+		info.host[0] = 0;
 	len = body ? item_start_write(body, ITEM_BODY_MAX, &fixed, &info) : 0;
 	if (len)
 		feed(c, ITEM_START, c->started_ns, body, len);

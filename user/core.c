@@ -11,9 +11,11 @@
 #include "correlate.h"
 #include "ledgers.h"
 #include "protocol.h"
+#include "view_source.h"
 
-#define KEEP_NAME_NS 5000000000ULL
-#define KNOWN_MAX    262144 /* pid_max is 4 million, a recording may claim more */
+#define KEEP_NAME_NS  5000000000ULL
+#define ROWS_EARLY_NS 25000000ULL
+#define KNOWN_MAX     262144 /* pid_max is 4 million, a recording may claim more */
 
 /* What a process was called, kept because it may be gone when its finding is said. */
 struct known {
@@ -29,6 +31,9 @@ struct core {
 	struct ledgers *ledgers; /* NULL unless --ledgers */
 	struct known *known;
 	bool failed_on, stopped, baseline;
+	bool rows_told, round_over; /* of the pass in hand, to sinks that show connections */
+	uint64_t rows_ns;	    /* when they last had rows */
+	struct known *last_owner;   /* many rows in turn are of one process */
 	uint64_t events, rows, open_requests, open_replies, round_ns;
 	uint64_t lost[LOSS_MAX], before_gap;
 	uint64_t totals[VERDICT_MAX][CONF_MAX]; /* of correlators before a gap */
@@ -186,6 +191,7 @@ static void take_runtime(struct core *c, uint64_t now, const struct runtime_repo
 /* What was lost more since the last sample is told. */
 static void take_sample(struct core *c, uint64_t now, const struct item_sample *s)
 {
+	struct run_stats stats;
 	uint64_t total, more;
 	int i;
 
@@ -200,6 +206,55 @@ static void take_sample(struct core *c, uint64_t now, const struct item_sample *
 			SINKS(c->o.sinks, lost, now, (enum loss)i, more, total);
 	}
 	c->baseline = false;
+	/* A pass ends for those who show it with its counts, and these have just come. */
+	if (c->rows_told && c->round_over) {
+		core_stats(c, now, &stats);
+		SINKS(c->o.sinks, round_end, &stats);
+		c->rows_told = false;
+	}
+	c->round_over = false;
+}
+
+bool core_rows_due(const struct core *c, uint64_t now)
+{
+	int i;
+
+	for (i = 0; i < c->o.sinks->n; i++) {
+		const struct sink *s = c->o.sinks->list[i];
+		uint64_t every = s->row && s->refresh_ns ? s->refresh_ns(s->ctx) : 0;
+
+		/* Half a tick early is better than a tick late. */
+		if (s->row && now + ROWS_EARLY_NS >= c->rows_ns + every)
+			return true;
+	}
+	return false;
+}
+
+static void take_round(struct core *c, uint64_t now)
+{
+	c->rows = c->open_requests = c->open_replies = 0;
+	c->round_ns = now;
+	c->last_owner = NULL;
+	c->rows_told = core_rows_due(c, now);
+	if (!c->rows_told)
+		return;
+	c->rows_ns = now;
+	SINKS(c->o.sinks, round_begin, now);
+}
+
+static void tell_row(struct core *c, const struct ledger_row *row)
+{
+	struct view_source_row v = {.ledger = row, .comm = "", .exe_name = "", .container_id = ""};
+	uint32_t pid = row->l.owner.tgid;
+
+	if (pid && (!c->last_owner || c->last_owner->pid != pid))
+		c->last_owner = find(c, pid);
+	if (pid && c->last_owner) {
+		v.comm = c->last_owner->info.comm;
+		v.exe_name = c->last_owner->info.exe_name;
+		v.container_id = c->last_owner->info.container_id;
+	}
+	SINKS(c->o.sinks, row, &v);
 }
 
 static void take_row(struct core *c, const struct item_row *r)
@@ -212,6 +267,8 @@ static void take_row(struct core *c, const struct item_row *r)
 	correlate_seen(c->correlator, &r->row);
 	if (c->ledgers)
 		ledgers_row(c->ledgers, &r->row);
+	if (c->rows_told)
+		tell_row(c, &r->row);
 	if (r->rested && r->row.l.watch)
 		correlate_rest(c->correlator, &r->row, c->round_ns);
 	if (!r->looked)
@@ -226,7 +283,9 @@ static void take_round_end(struct core *c)
 	correlate_round(c->correlator, c->round_ns);
 	if (c->ledgers)
 		ledgers_round(c->ledgers, c->round_ns);
+	c->last_owner = NULL;
 	forget_gone(c, c->round_ns);
+	c->round_over = true;
 }
 
 static void take_stop(struct core *c, uint64_t now, const struct item_stop *s)
@@ -294,8 +353,7 @@ void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *b
 		correlate_tick(c->correlator, now);
 		break;
 	case ITEM_ROUND:
-		c->rows = c->open_requests = c->open_replies = 0;
-		c->round_ns = now;
+		take_round(c, now);
 		break;
 	case ITEM_ROW:
 		take_row(c, body);

@@ -34,6 +34,10 @@ enum core_knows core_knows(const struct core *c, uint32_t pid);
 void core_processes(const struct core *c, void (*fn)(void *ctx, const struct item_process *p),
 		    void *ctx);
 
+/* Is it time for a sink that shows connections? At its own pace, which may not be the collector's.
+ */
+bool core_rows_due(const struct core *c, uint64_t now);
+
 bool core_failed_on(const struct core *c); /* a finding at or above fail_on, likely or more */
 bool core_lost(const struct core *c);	   /* any evidence or output */
 bool core_stopped(const struct core *c);   /* ITEM_STOP has come */

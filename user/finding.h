@@ -159,12 +159,12 @@ struct start_info {
 	uint64_t time_ns;
 	const char *version;
 	char kernel[65];
+	char host[65];		  /* "" if unknown */
 	const char *tier;	  /* "tp_btf" */
 	const char *const *hooks; /* NULL-terminated names of attached programs */
 	const char *filters;	  /* as text, "" for none */
 	const char *command;	  /* mispair run: the command line, else NULL */
-	const char *host;	  /* of the host that was traced; "" if unknown */
-	uint64_t wall_offset_ns;  /* wall time minus CLOCK_MONOTONIC there, modulo 2^64 */
+	uint64_t wall_offset_ns;  /* wall time minus CLOCK_MONOTONIC on that host, modulo 2^64 */
 	bool has_wall_offset;
 };
 
@@ -196,6 +196,8 @@ extern const char *const evidence_names[EVIDENCE_MAX];
 extern const char *const timeline_names[TL_MAX];
 extern const char *const loss_names[LOSS_MAX];
 
+struct view_source_row;
+
 /* A sink: any function may be NULL. finish() releases everything, ctx included. */
 struct sink {
 	void *ctx;
@@ -207,6 +209,18 @@ struct sink {
 	void (*lost)(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count, uint64_t total);
 	void (*stop)(void *ctx, const struct stop_info *s);
 	uint64_t (*failures)(void *ctx); /* lines that could not be written, so far */
+	/*
+	 * The refresh pass, for sinks that show connections: one row each, every refresh_ns() (view
+	 * of the moment; NULL: the collector's own pace).
+	 */
+	void (*round_begin)(void *ctx, uint64_t time_ns);
+	void (*row)(void *ctx, const struct view_source_row *row);
+	void (*round_end)(void *ctx, const struct run_stats *s);
+	uint64_t (*refresh_ns)(void *ctx);
+	/* A descriptor to watch, -1 for none; when it is readable, ready() is called. */
+	int (*poll_fd)(void *ctx);
+	void (*ready)(void *ctx);
+	const char *(*done)(void *ctx); /* why the run is to end, NULL: go on */
 	void (*finish)(void *ctx);
 };
 

@@ -128,7 +128,7 @@ void item_start_read(const void *body, struct start_info *info, const char *hook
 	info->version = word[0];
 	memcpy(info->kernel, word[1], strnlen(word[1], sizeof(info->kernel) - 1));
 	info->tier = word[2];
-	info->host = word[3];
+	memcpy(info->host, word[3], strnlen(word[3], sizeof(info->host) - 1));
 	info->filters = word[4];
 	info->command = s.has_command ? word[5] : NULL;
 	info->hooks = hooks;

@@ -272,10 +272,10 @@ static void on_start(void *ctx, const struct start_info *info)
 	struct line l;
 
 	/* A replay speaks for the host and the clock that were traced. */
-	if (info->host)
-		snprintf(n->host, sizeof(n->host), "%s", info->host);
-	if (info->has_wall_offset)
+	if (info->has_wall_offset) {
+		memcpy(n->host, info->host, sizeof(n->host));
 		n->wall_offset = info->wall_offset_ns;
+	}
 	begin(n, &l, info->time_ns, "mispair.start", "INFO");
 	put_known(&l, "mispair.version", info->version, SIZE_MAX);
 	put_known(&l, "os.version", info->kernel, sizeof(info->kernel));
