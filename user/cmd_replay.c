@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "options.h"
 #include "recfile.h"
 #include "sinks.h"
+#include "wallclock.h"
 
 static ssize_t read_fd(void *ctx, void *buf, size_t len)
 {
@@ -35,28 +37,76 @@ static void end_torn(struct core *core, uint64_t last_ns)
 	core_input(core, ITEM_STOP, last_ns, &stop, sizeof(stop));
 }
 
-static void replay(struct rec_reader *r, struct core *core, const char *path)
+/* ---- sinks with a terminal: what happened takes the time that it took ---- */
+
+/* Why a sink wants to end, NULL: go on. */
+static const char *done(const struct sinks *s)
 {
+	const char *why = NULL;
+	int i;
+
+	for (i = 0; i < s->n && !why; i++)
+		why = s->list[i]->done ? s->list[i]->done(s->list[i]->ctx) : NULL;
+	return why;
+}
+
+static struct sink *with_terminal(const struct sinks *s)
+{
+	int i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->list[i]->poll_fd && s->list[i]->poll_fd(s->list[i]->ctx) >= 0)
+			return s->list[i];
+	return NULL;
+}
+
+/* Answers keys until it is UNTIL on our own clock; 0: until a sink wants to end. */
+static void answer_keys(const struct sinks *sinks, struct sink *s, uint64_t until)
+{
+	struct pollfd fd = {.fd = s->poll_fd(s->ctx), .events = POLLIN};
+	uint64_t now;
+
+	while (!done(sinks)) {
+		now = wallclock_read_ns(CLOCK_MONOTONIC);
+		if (until && now >= until)
+			return;
+		if (poll(&fd, 1, until ? (int)((until - now) / 1000000) + 1 : -1) > 0)
+			s->ready(s->ctx);
+	}
+}
+
+static void replay(struct rec_reader *r, struct core *core, const struct sinks *sinks,
+		   const char *path)
+{
+	struct sink *terminal = with_terminal(sinks);
 	struct rec_view item;
-	uint64_t n = 0, last_ns = 0;
+	uint64_t n = 0, last_ns = 0, ahead = 0;
 	bool started = false;
 
-	while (rec_next(r, &item)) {
+	while (!done(sinks) && rec_next(r, &item)) {
 		/* Nothing means anything before the first line, or after the last. */
 		if (!started && item.kind != ITEM_START)
 			continue;
 		if (core_stopped(core))
 			break;
+		if (terminal && !started)
+			ahead = wallclock_read_ns(CLOCK_MONOTONIC) - item.time_ns;
 		started = true;
+		if (terminal && item.kind == ITEM_TICK)
+			answer_keys(sinks, terminal, item.time_ns + ahead);
 		core_input(core, (enum item_kind)item.kind, item.time_ns, item.body, item.len);
 		last_ns = item.time_ns;
 		n++;
 	}
+	/* The last picture stays until somebody has seen it. */
+	if (terminal && started)
+		answer_keys(sinks, terminal, 0);
 	if (rec_problem(r))
 		fprintf(stderr, "mispair: %s: %s; what came before it is replayed (%llu items)\n",
 			path, rec_problem(r), (unsigned long long)n);
 	if (started && !core_stopped(core)) {
-		fprintf(stderr, "mispair: %s: the recording has no end\n", path);
+		if (!done(sinks))
+			fprintf(stderr, "mispair: %s: the recording has no end\n", path);
 		end_torn(core, last_ns);
 	} else if (!started) {
 		fprintf(stderr, "mispair: %s: nothing was recorded\n", path);
@@ -87,7 +137,7 @@ static int replay_file(const struct options *o, const char *path)
 		fprintf(stderr, "mispair: out of memory\n");
 		goto out;
 	}
-	replay(r, core, path);
+	replay(r, core, &sinks, path);
 	code = EXIT_NOTHING;
 	if (core_failed_on(core))
 		code = EXIT_FOUND;
