@@ -46,7 +46,7 @@ static const uint32_t layout[REC_LAYOUT_MAX] = {
 	offsetof(struct ledger_in, what),
 	CNT_MAX,
 	LOSS_MAX,
-	KLOSS_MAX,
+	sizeof(struct item_sample),
 	WAIT_MAX,
 };
 
