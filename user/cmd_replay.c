@@ -94,12 +94,14 @@ static void replay(struct rec_reader *r, struct core *core, const struct sinks *
 		started = true;
 		if (terminal && item.kind == ITEM_TICK)
 			answer_keys(sinks, terminal, item.time_ns + ahead);
+		/* The stop gives the terminal back: the last picture stays until it was seen. */
+		if (terminal && item.kind == ITEM_FINISH)
+			answer_keys(sinks, terminal, 0);
 		core_input(core, (enum item_kind)item.kind, item.time_ns, item.body, item.len);
 		last_ns = item.time_ns;
 		n++;
 	}
-	/* The last picture stays until somebody has seen it. */
-	if (terminal && started)
+	if (terminal && started && !core_stopped(core))
 		answer_keys(sinks, terminal, 0);
 	if (rec_problem(r))
 		fprintf(stderr, "mispair: %s: %s; what came before it is replayed (%llu items)\n",
