@@ -90,8 +90,8 @@ $(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.
 
 # Workloads and the bare benchmark. A workload names its libraries in a line "// link: -lNAME".
 WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corpus/*.c)) \
-	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c)) \
-	      $(BUILD)/tests/kafka_mock
+	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
+HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)
@@ -126,7 +126,7 @@ check: ## set up this host, build, run every test
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)tools/check.sh $(BUILD)
 
-tests: $(UNIT_BINS) $(KERNEL_BINS) $(WORKLOADS) ## build the tests
+tests: $(UNIT_BINS) $(KERNEL_BINS) $(WORKLOADS) $(HELPERS) ## build the tests
 
 guest-tests: $(KERNEL_BINS) $(WORKLOADS) # what a VM's guest runs
 
@@ -136,7 +136,7 @@ check-unit: $(UNIT_BINS) ## pure core, under ASan and UBSan; no root
 check-kernel: $(KERNEL_BINS) ## the ledger's vectors in the kernel; root
 	$(Q)tools/check.sh $(BUILD) kernel
 
-check-system: all $(WORKLOADS) ## real clients and servers on loopback; root
+check-system: all $(WORKLOADS) $(HELPERS) ## real clients and servers on loopback; root
 	$(Q)tools/check.sh $(BUILD) system
 
 check-style: ## formatting and the tree's own rules

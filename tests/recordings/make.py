@@ -31,8 +31,10 @@ def recordings(context):
                  context.workload("pyredis_pool.py", "--port", redis, "--tasks", 8, "--ops", 5)),
         "stock": ((), context.workload("pyredis_single.py", "--port", redis, "--stock",
                                        "--timings", 3)),
-        "dirty": (("--ledgers",), context.workload("pyredis_single.py", "--port", redis,
-                                                   "--timings", 1, "--linger", 1)),
+        # It keeps its connections open until standard input ends: several refresh passes.
+        "held-open": (("--ledgers",), ["/bin/sh", "-c", 'sleep 2 | "$@"', "sh",
+                                       *context.workload("pyredis_single.py", "--port", redis,
+                                                         "--timings", 1, "--hold-open")]),
         "ring-full": (("--ring-size", "4096", "--ledgers"),
                       context.workload("pyredis_pool.py", "--port", redis, "--tasks", 30,
                                        "--ops", 10)),
