@@ -71,10 +71,11 @@ WORKLOADS = {
 
 
 def a_whole_host_is_replayed_too(context):
-    """trace, not run: open connections are adopted, losses come from a stopped collector."""
+    """trace, not run, and losses come from a stopped collector."""
     port = context.redis().port
     rec = context.file("host.rec")
-    trace = context.trace("-w", rec, "--ledgers", "--stats", "200ms", "--ring-size", TINY)
+    trace = context.trace("--port", port, "-w", rec, "--ledgers", "--stats", "200ms",
+                          "--ring-size", TINY)
     child = subprocess.Popen(context.workload("pyredis_stock.py", "--port", port, "--wait"),
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
