@@ -86,7 +86,7 @@ def sighup_under_load_loses_no_line(context):
 
 
 def sighup_without_a_file_is_an_end(context):
-    mispair = subprocess.Popen([str(context.mispair), "trace", "--json", "-"],
+    mispair = subprocess.Popen([str(context.mispair), "trace", "--port", "1", "--json", "-"],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         first = mispair.stdout.readline()
@@ -101,7 +101,7 @@ def sighup_without_a_file_is_an_end(context):
 
 
 def a_file_that_cannot_be_opened_anew_stays_the_old_one(context):
-    trace = context.trace()
+    trace = context.trace("--port", 1)
     old = trace.path + ".old"
     os.rename(trace.path, old)
     os.symlink("/nowhere/at/all", trace.path)
@@ -215,9 +215,9 @@ def a_dead_socket_is_replaced_and_a_living_one_is_not(context):
     dead = socket.socket(socket.AF_UNIX)
     dead.bind(path)
     dead.close()
-    trace = context.trace("--socket", path)
+    trace = context.trace("--port", 1, "--socket", path)
     connect(path).close()
-    done = context.command("trace", "--socket", path)
+    done = context.command("trace", "--port", 1, "--socket", path)
     check(done.returncode == 1 and path.encode() in done.stderr, f"status {done.returncode}")
     connect(path).close()
     trace.finish()

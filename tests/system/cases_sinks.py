@@ -121,7 +121,7 @@ def an_address_that_is_taken_is_an_error(context):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = context.command("trace", "--metrics", port)
+        done = context.command("trace", "--port", 1, "--metrics", port)
         check(done.returncode == 1 and str(port).encode() in done.stderr, f"{done}")
     for word in ("banana", "0", "65536", "300.1.2.3:80", "[::1:80", ":"):
         done = context.command("trace", "--metrics", word)
