@@ -302,8 +302,7 @@ static void on_row(void *ctx, const struct ledger_row *row)
 		      (l->owner.kind == OWNER_TASK || l->gave_up);
 	if (item.looked)
 		item.status = l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row);
-	if (l->owner.tgid &&
-	    (item.looked || l->watch || c->o->ledgers || r->rows || c->recorder))
+	if (l->owner.tgid && (item.looked || l->watch || c->o->ledgers || r->rows || c->recorder))
 		tell_process(c, l->owner.tgid);
 	feed(c, ITEM_ROW, r->now, &item, sizeof(item));
 }
