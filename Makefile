@@ -17,7 +17,7 @@ CFLAGS    ?= -O2 -g
 ALLCFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iuser -I$(BUILD) $(CPPFLAGS)
 BPFFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	     -Wno-unused-parameter -Werror -Ibpf
-LIBS      := -lbpf -lelf -lz -lzstd -ljson-c -pthread
+LIBS      := -lbpf -lelf -lz -lzstd -ljson-c -lncursesw -ltinfo -pthread
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 SRCS      := $(wildcard user/*.c)
@@ -59,7 +59,7 @@ UNIT_correlate_idle    := $(call USER,correlate story verdict describe names)
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_queue             := $(call USER,queue)
-UNIT_options           := $(call USER,options numparse metrics_text names)
+UNIT_options           := $(call USER,options numparse metrics_text names view_columns)
 UNIT_pylayout          := $(call USER,pylayout)
 UNIT_remote            := $(call USER,remote)
 UNIT_escape            := $(call USER,escape)
@@ -77,6 +77,15 @@ UNIT_metrics_text      := $(call USER,metrics_text numparse names)
 UNIT_recfile           := $(call USER,recfile item)
 UNIT_core              := $(call USER,core item correlate story verdict describe names ledgers protocol)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
+VIEW                   := view_model view_filter view_order view_list view_pool view_cell view_header \
+			  view_screen view_page view_chart view_details view_help view_keys \
+			  view_columns view_line escape names describe protocol
+UNIT_view_columns      := $(call USER,view_columns)
+UNIT_view_line         := $(call USER,view_line escape)
+UNIT_view_model        := $(call USER,$(VIEW))
+UNIT_view_list         := $(call USER,$(VIEW))
+UNIT_view_keys         := $(call USER,$(VIEW))
+UNIT_view_screen       := $(call USER,$(VIEW))
 UNITS      := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_BINS  := $(UNITS:%=$(BUILD)/tests/unit/%)
 
@@ -105,6 +114,14 @@ $(BUILD)/tests/%: tools/bench/%.c
 $(BUILD)/tests/kafka_mock: tests/system/kafka_mock.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -lrdkafka
+
+# The view fed from a fixed recording, for the golden screens.
+SCENE_OBJS := $(patsubst %,$(BUILD)/user/%.o,$(VIEW) tui tui_term)
+WORKLOADS  += $(BUILD)/tests/view_scene
+
+$(BUILD)/tests/view_scene: tests/view/scene.c $(SCENE_OBJS)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALLCFLAGS) $^ -o $@ -lncursesw -ltinfo
 
 # The ledger's vectors in the kernel.
 $(BUILD)/bpf/twin.bpf.o: tests/kernel/twin.bpf.c $(BPFHDRS)

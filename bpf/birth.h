@@ -123,12 +123,12 @@ static __noinline int meet_process(__u32 tgid, __u32 tid)
 	return 0;
 }
 
-static const struct keyed_ledger empty_ledger;
+static const struct tracked empty_ledger;
 
 /* A ledger in the hash of the kprobe tier: a recycled address never inherits one. */
 static __always_inline struct ledger *keyed_birth(struct sock *sk)
 {
-	struct keyed_ledger *k;
+	struct tracked *k;
 	__u64 key = (__u64)sk;
 
 	if (bpf_map_update_elem(&keyed_ledgers, &key, &empty_ledger, BPF_ANY))
@@ -149,7 +149,7 @@ static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32
 	if (kp)
 		l = keyed_birth(sk);
 	else
-		l = bpf_sk_storage_get(&ledgers, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		l = stored(bpf_sk_storage_get(&ledgers, sk, 0, BPF_SK_STORAGE_GET_F_CREATE));
 	if (!l) {
 		count_loss(KLOSS_LEDGER_ALLOC);
 		return 0;

@@ -53,6 +53,7 @@ struct cancel_info {
 	__u8 self_read;	    /* it was inside StreamReader's wait for data */
 	__u8 destroyed;	    /* not cancelled: freed while it was pending */
 	__u16 waiter_state; /* fut_state of `waiter`; 0xffff: unknown */
+	__u64 stream;	    /* the StreamReader it waited for, as in the ledger */
 	__u32 signal;	    /* it was this signal, sent by process by_tid (0: by the kernel) */
 	__u32 pad;
 };
@@ -82,12 +83,18 @@ struct ev_loop {
 	__u64 thread_self; /* pthread_self() of the thread that sends */
 };
 
-/* A ledger that is kept by its socket's address (the kprobe tier). */
-struct keyed_ledger {
+/*
+ * What the kernel side keeps of a socket. Behind the ledger: what a send found out about its sender
+ * and the owner before. It lies here and not on the stack because a verifier that reads it back has
+ * forgotten which path wrote it; before that, paths multiplied beyond its limit.
+ */
+struct tracked {
 	struct ledger l;
-	__u64 cookie;
-	__u32 copied; /* copied_seq after the last receive */
-	__u32 pad;
+	struct owner who;
+	struct cancel_info why; /* ts 0: nothing was probed or seen */
+	__u32 prior;		/* enum wait_status */
+	__u32 copied;		/* kprobe tier: copied_seq after the last receive */
+	__u64 cookie;		/* kprobe tier */
 };
 
 /* Marks a cookie that the recorder gave, where the kernel had given none. */
@@ -198,7 +205,7 @@ _Static_assert(sizeof(struct ledger) == 64 * 4, "ledger");
 _Static_assert(__builtin_offsetof(struct ledger, replies) == 64, "ledger.replies");
 _Static_assert(__builtin_offsetof(struct ledger, owner) == 128, "ledger.owner");
 _Static_assert(sizeof(struct ledger_in) == 32, "ledger_in");
-_Static_assert(sizeof(struct cancel_info) == 56, "cancel_info");
+_Static_assert(sizeof(struct cancel_info) == 64, "cancel_info");
 _Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");
 _Static_assert(sizeof(struct ev_step) % 8 == 0, "ev_step");
 _Static_assert(sizeof(struct proc_rt) % 8 == 0, "proc_rt");

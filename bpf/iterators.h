@@ -16,6 +16,11 @@ static __always_inline struct socket *socket_of(struct file *file)
 	return file->private_data;
 }
 
+/* Rows that one read of `dump` tells at most; set before load. */
+const volatile __u32 rows_max = 4096;
+
+#define BPF_F_MMAPABLE (1U << 10)
+
 /* 0: note listening ports; 1: adopt. */
 __u32 adopt_phase;
 
@@ -71,36 +76,60 @@ int adopt(struct bpf_iter__task_file *ctx)
 	if (family == AF_UNIX)
 		l->flags |= LEDGER_UNIX;
 	else if (opt_kprobe)
-		((struct keyed_ledger *)l)->copied =
+		((struct tracked *)l)->copied =
 			FIELD(opt_kprobe, (struct tcp_sock *)sk, copied_seq);
+	/* Whose it is; who owns a request is not known before it sends one. */
+	l->owner.tgid = tgid;
 	count(CNT_ADOPTED, 1);
 	meet_process(tgid, task->pid);
 	return 0;
 }
 
-/* A struct ledger_row, its fields one after the other. */
+/*
+ * Rows of the refresh pass, shared with the collector; key: position. Filled by `dump`, which ends
+ * a read of its iterator when it is full; the collector takes the rows and reads on. Not written
+ * through the iterator's own buffer: that holds some ninety rows, and each read after the first
+ * walks over all that were told before (bpf_sk_storage_map_seq_find_next() counts from the start
+ * of a bucket, and there are as few buckets as CPUs).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4096); /* set anew before load */
+	__type(key, __u32);
+	__type(value, struct ledger_row);
+} rows SEC(".maps");
+
+/* Rows that `rows` holds; set to 0 by the collector before each read. */
+__u32 rows_filled;
+
 static __always_inline void write_row(bool kp, struct seq_file *seq, struct sock *sk,
 				      struct ledger *l)
 {
-	struct sock_addr addr = {};
-	__u32 tail[2] = {};
-	__u64 cookie = cookie_of(kp, sk, l);
-	__u8 exact;
+	__u32 at = rows_filled;
+	struct ledger_row *row = bpf_map_lookup_elem(&rows, &at);
+	__u8 byte = 0;
 
+	if (!row)
+		return;
+	row->cookie = cookie_of(kp, sk, l);
+	__builtin_memcpy(&row->l, l, sizeof(*l));
+	row->unread = 0;
+	row->state = 0;
 	if (l->flags & LEDGER_UNIX) {
-		tail[0] = unix_unread(kp, sk, &exact);
+		row->unread = unix_unread(kp, sk, &byte);
 	} else {
 		struct tcp_sock *tp = tcp_of(kp, sk);
 
 		if (tp)
-			tail[0] = tcp_unread(kp, sk, tp);
-		tail[1] = FIELD(kp, sk, __sk_common.skc_state);
+			row->unread = tcp_unread(kp, sk, tp);
+		row->state = FIELD(kp, sk, __sk_common.skc_state);
 	}
-	sock_addr_of(kp, sk, 0, &addr);
-	bpf_seq_write(seq, &cookie, sizeof(cookie));
-	bpf_seq_write(seq, l, sizeof(*l));
-	bpf_seq_write(seq, &addr, sizeof(addr));
-	bpf_seq_write(seq, tail, sizeof(tail));
+	sock_addr_of(kp, sk, 0, &row->addr);
+	rows_filled = at + 1;
+	/* The read was for one byte: it ends here. */
+	if (at + 1 >= rows_max)
+		bpf_seq_write(seq, &byte, 1);
 }
 
 /* All ledgers, for the refresh pass. */
@@ -120,7 +149,7 @@ SEC("?iter/bpf_map_elem")
 int dump_keyed(struct bpf_iter__bpf_map_elem *ctx)
 {
 	__u64 *key = ctx->key;
-	struct keyed_ledger *k = ctx->value;
+	struct tracked *k = ctx->value;
 
 	if (key && k)
 		write_row(true, ctx->meta->seq, (struct sock *)*key, &k->l);

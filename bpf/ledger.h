@@ -156,7 +156,8 @@ struct ledger {
 	__u32 watch_unread; /* bytes of old replies in the queue when the watch began */
 	__u32 watch_rx;	    /* bytes read since */
 	__u32 watch_left;   /* requests until the watch ends */
-	__u32 pad[3];
+	__u32 pad;
+	__u64 stream; /* the StreamReader that its owners read from, 0 or 1: not known */
 };
 
 /* One send, receive or close, as a shim saw it. */

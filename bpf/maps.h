@@ -20,7 +20,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct ledger);
+	__type(value, struct tracked);
 } ledgers SEC(".maps");
 
 /*
@@ -33,7 +33,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
-	__type(value, struct keyed_ledger);
+	__type(value, struct tracked);
 } keyed_ledgers SEC(".maps");
 
 /*

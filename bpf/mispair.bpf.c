@@ -49,22 +49,24 @@ static __always_inline int emit_head(__u32 kind)
 #include "sock.h"
 #include "owner.h"
 
+static __always_inline struct ledger *stored(struct tracked *t)
+{
+	return t ? &t->l : 0;
+}
+
 /* Most sockets of a host, accepted ones among them, have no storage at all: one load tells. */
 static __always_inline struct ledger *ledger_of(bool kp, struct sock *sk)
 {
 	__u64 key = (__u64)sk;
 
-	if (kp) {
-		struct keyed_ledger *k = bpf_map_lookup_elem(&keyed_ledgers, &key);
-
-		return k ? &k->l : 0;
-	}
-	return sk->sk_bpf_storage ? bpf_sk_storage_get(&ledgers, sk, 0, 0) : 0;
+	if (kp)
+		return stored(bpf_map_lookup_elem(&keyed_ledgers, &key));
+	return sk->sk_bpf_storage ? stored(bpf_sk_storage_get(&ledgers, sk, 0, 0)) : 0;
 }
 
 static __always_inline __u64 cookie_of(bool kp, struct sock *sk, struct ledger *l)
 {
-	return kp ? ((struct keyed_ledger *)l)->cookie : bpf_get_socket_cookie(sk);
+	return kp ? ((struct tracked *)l)->cookie : bpf_get_socket_cookie(sk);
 }
 
 static __always_inline bool exiting(void)
@@ -194,6 +196,7 @@ static __always_inline bool gave_up(struct ledger *l, struct cancel_info *ci)
 
 	if (!l->gave_up)
 		return false;
+	__builtin_memset(ci, 0, sizeof(*ci));
 	ci->ts = l->gave_up_ns;
 	if (l->gave_up != WAIT_INTERRUPTED)
 		return true;
@@ -205,15 +208,52 @@ static __always_inline bool gave_up(struct ledger *l, struct cancel_info *ci)
 	return true;
 }
 
+/* Who sends, and is the owner before still waiting: into T, where it is forgotten how it came. */
+static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
+{
+	struct ledger *l = &t->l;
+	struct cancel_info *ci = 0;
+	struct owner who = {};
+	struct proc_rt *rt;
+
+	t->why.ts = 0;
+	t->prior = WAIT_UNKNOWN;
+	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
+		rt = 0;
+		who.tgid = tgid;
+		who.tid = tid;
+		who.kind = OWNER_THREAD;
+	} else {
+		rt = bpf_map_lookup_elem(&procs, &tgid);
+		owner_now(&who, rt, tgid, tid);
+		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
+	}
+	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
+	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == who.tid)
+		who.kind = OWNER_NONE;
+	t->who = who;
+	if (ledger_owed(l)) {
+		t->prior = wait_now(l, rt, tgid, &ci);
+		if (t->prior == WAIT_UNKNOWN && t->who.kind == OWNER_THREAD && gave_up(l, &t->why))
+			t->prior = l->gave_up;
+	} else if (rt && rt->probe_seq != l->probe_seq) {
+		ci = late_cancel(l);
+	}
+	if (ci)
+		t->why = *ci;
+	/* What was read with nobody waiting has been taken out since: a drain that came late. */
+	if (l->abandoned && rt && stream_emptied(rt, l->stream))
+		l->abandoned = 0;
+	return 0;
+}
+
 /* Any send but the plainest, of RET bytes; TP is NULL for a Unix socket. */
 static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_sock *tp, int ret)
 {
 	struct ledger_in in = {.step = STEP_SEND, .bytes = ret};
-	struct cancel_info *ci = 0, vain;
-	struct owner who = {};
-	struct proc_rt *rt;
+	struct tracked *t = (struct tracked *)l;
 	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tgid = id >> 32, what;
+	__u32 what;
 
 	if (tp) {
 		in.now = tcp_now(opt_kprobe, tp);
@@ -227,34 +267,14 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 		if (in.unread && (!peer || !FIELD(opt_kprobe, peer, sk_receive_queue.qlen)))
 			in.unread_exact = 0;
 	}
-	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
-		rt = 0;
-		who.tgid = tgid;
-		who.tid = (__u32)id;
-		who.kind = OWNER_THREAD;
-	} else {
-		rt = bpf_map_lookup_elem(&procs, &tgid);
-		owner_now(&who, rt, tgid, (__u32)id);
-		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
-	}
-	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
-	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == who.tid)
-		who.kind = OWNER_NONE;
-	if (ledger_owed(l)) {
-		in.prior = wait_now(l, rt, tgid, &ci);
-		if (in.prior == WAIT_UNKNOWN && who.kind == OWNER_THREAD && gave_up(l, &vain)) {
-			in.prior = l->gave_up;
-			ci = &vain;
-		}
-	} else if (rt && rt->probe_seq != l->probe_seq) {
-		ci = late_cancel(l);
-	}
-	what = in.what = ledger_send(l, &in, &who);
+	find_out(t, id >> 32, (__u32)id);
+	in.prior = *(volatile __u32 *)&t->prior;
+	what = in.what = ledger_send(l, &in, &t->who);
 	if (tellable(l, what,
 		     LE_REUSED | LE_REUSED_RESIDUE | LE_UNREAD | LE_SWALLOWED | LE_OVERTAKEN |
 			     LE_LAGGED))
-		emit_step(sk, l, &in, &who, ci);
-	ledger_commit(l, &in, &who, what);
+		emit_step(sk, l, &in, &t->who, &t->why);
+	ledger_commit(l, &in, &t->who, what);
 	return 0;
 }
 
@@ -307,11 +327,18 @@ static __noinline int full_recv(struct sock *sk, struct ledger *l, struct ledger
 			__u8 verified;
 
 			in->reader_running = running_task(rt, tgid, &task, &loop, &verified) == 1;
+			if (ci && ci->stream > 1)
+				l->stream = ci->stream;
+			/* A task that drains the old reply waits for it. */
+			if (!in->reader_running && stream_awaited(rt, l->stream))
+				in->reader_running = 1;
 		}
 	}
-	if (in->prior == WAIT_PENDING && !ledger_self_read(l) && l->waits < SELF_READ_TRIES &&
-	    waits_for_data(rt, l->owner.coro))
-		l->flags |= LEDGER_SELF_READ;
+	if (rt && in->prior == WAIT_PENDING && !ledger_self_read(l) && l->waits < SELF_READ_TRIES) {
+		l->stream = stream_of(rt, l->owner.coro, l->owner.waiter);
+		if (l->stream)
+			l->flags |= LEDGER_SELF_READ;
+	}
 	what = in->what = ledger_recv(l, in);
 	if (tellable(l, what, LE_RESIDUE | LE_DRAINED | LE_LAGGED))
 		emit_step(sk, l, in, 0, ci);
@@ -376,7 +403,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 		}
 	}
 	what = in.what = ledger_close(l, &in);
-	if ((what & (LE_CLOSED_OWED | LE_LAGGED)) || l->steps)
+	if ((what & (LE_CLOSED_OWED | LE_LAGGED)) || l->steps || (l->flags & LEDGER_GAP))
 		emit_close(sk, named, l, &in, ci);
 }
 
@@ -420,16 +447,17 @@ static __always_inline void received(struct sock *sk, int ret, int flags)
 }
 
 /* A Unix client's peer reads the end of file: the client has closed. */
-static __always_inline void unix_eof(struct sock *sk)
+static __noinline int unix_eof(struct sock *sk)
 {
 	struct sock *peer = unix_peer(false, sk);
-	struct ledger *l = peer ? bpf_sk_storage_get(&ledgers, peer, 0, 0) : 0;
+	struct ledger *l = peer ? ledger_of(false, peer) : 0;
 
 	if (l && !(l->flags & LEDGER_CLOSED)) {
 		l->flags |= LEDGER_CLOSED;
 		handle_close(peer, sk, l);
 		last_words(peer, sk, l);
 	}
+	return 0;
 }
 
 #include "tiers.h"
@@ -461,7 +489,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		return 0;
 	if (new == TCP_ESTABLISHED) {
 		/* tcp_rcv_synsent_state_process() has just set where reading begins. */
-		((struct keyed_ledger *)l)->copied =
+		((struct tracked *)l)->copied =
 			FIELD(opt_kprobe, (struct tcp_sock *)sk, copied_seq);
 		return 0;
 	}
@@ -491,13 +519,16 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = id >> 32, tid = (__u32)id;
 	struct handled_signal s = {.signal = sig};
+	int code;
 
 	if (!bpf_map_lookup_elem(&procs, &tgid))
 		return 0;
 	s.ts = bpf_ktime_get_ns();
-	/* SI_USER, SI_QUEUE, SI_TKILL: a process sent it. */
-	if (info && (info->si_code == 0 || info->si_code == -1 || info->si_code == -6))
-		s.sender = info->_sifields._kill._pid;
+	/* SI_USER, SI_QUEUE, SI_TKILL: a process sent it. To verifiers of 6.12 INFO is a number,
+	 * since signal_generate's can be one. */
+	code = FIELD(true, info, si_code);
+	if (code == 0 || code == -1 || code == -6)
+		s.sender = FIELD(true, info, _sifields._kill._pid);
 	bpf_map_update_elem(&signals, &tid, &s, BPF_ANY);
 	return 0;
 }

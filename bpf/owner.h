@@ -207,8 +207,9 @@ static __noinline int look_at(struct proc_rt *rt, __u64 addr, struct pytask_look
  * Is the coroutine at CORO suspended inside asyncio's StreamReader._wait_for_data? Then its task
  * waits for bytes itself; with a reader task of its own, a client's callers wait for a future.
  * Follows the chain of awaits to its end: what a suspended frame awaits is on top of its stack.
+ * The StreamReader, which is the frame's first local, or 0.
  */
-static __noinline int waits_for_data(struct proc_rt *rt, __u64 coro)
+static __noinline __u64 waits_for_data(struct proc_rt *rt, __u64 coro)
 {
 	static const char wanted_name[16] = "_wait_for_data";
 	__u64 type = 0, t = 0, frame = 0, slot = 0, awaited = 0, code = 0, name[2] = {};
@@ -251,7 +252,67 @@ static __noinline int waits_for_data(struct proc_rt *rt, __u64 coro)
 	    bpf_probe_read_user(&code, 8, (void *)(code + rt->layout.code_name)) ||
 	    bpf_probe_read_user(name, 15, (void *)(code + rt->layout.name_text)))
 		return 0;
-	return name[0] == *(__u64 *)&wanted_name[0] && name[1] == *(__u64 *)&wanted_name[8];
+	if (name[0] != *(__u64 *)&wanted_name[0] || name[1] != *(__u64 *)&wanted_name[8])
+		return 0;
+	/* f_localsplus */
+	frame += rt->layout.frames == PYFRAMES_311   ? 72
+		 : rt->layout.frames == PYFRAMES_310 ? 352
+						     : 360;
+	if (bpf_probe_read_user(&awaited, 8, (void *)frame))
+		return 0;
+	return awaited;
+}
+
+/*
+ * Attributes of a StreamReader, by their order in its __init__, which is their order in the table
+ * that the instances of a class share (3.9 to 3.11, Lib/asyncio/streams.py). Believed only where
+ * `_waiter` is what a task inside _wait_for_data waits for.
+ */
+enum { STREAM_BUFFER = 2, STREAM_WAITER = 4, STREAM_EXCEPTION = 5, STREAM_WORDS = 6 };
+
+/* Reads them from the StreamReader at ADDR. 0, or -1. */
+static __noinline int look_at_stream(struct proc_rt *rt, __u64 addr, __u64 *v)
+{
+	__u64 values = 0, dict = 0;
+
+	if (rt->layout.frames == PYFRAMES_311)
+		bpf_probe_read_user(&values, 8, (void *)(addr - 32));
+	if (!values) {
+		addr += rt->layout.frames == PYFRAMES_311 ? -24 : 16;
+		if (bpf_probe_read_user(&dict, 8, (void *)addr) || !dict ||
+		    bpf_probe_read_user(&values, 8, (void *)(dict + 40)) || !values)
+			return -1;
+	}
+	return bpf_probe_read_user(v, 8 * STREAM_WORDS, (void *)values) ? -1 : 0;
+}
+
+/* The StreamReader for whose data CORO waits by WAITER; 0: none, 1: one whose insides look strange.
+ */
+static __noinline __u64 stream_of(struct proc_rt *rt, __u64 coro, __u64 waiter)
+{
+	__u64 v[STREAM_WORDS] = {}, stream = waits_for_data(rt, coro);
+
+	if (!stream)
+		return 0;
+	return !look_at_stream(rt, stream, v) && waiter && v[STREAM_WAITER] == waiter ? stream : 1;
+}
+
+/* Does any task wait for data of STREAM now? Without an exception both attributes are None. */
+static __noinline bool stream_awaited(struct proc_rt *rt, __u64 stream)
+{
+	__u64 v[STREAM_WORDS] = {};
+
+	return stream > 1 && !look_at_stream(rt, stream, v) &&
+	       v[STREAM_WAITER] != v[STREAM_EXCEPTION];
+}
+
+/* Has somebody taken out what was read into STREAM's buffer? */
+static __noinline bool stream_emptied(struct proc_rt *rt, __u64 stream)
+{
+	__u64 v[STREAM_WORDS] = {}, size = 1;
+
+	return stream > 1 && !look_at_stream(rt, stream, v) &&
+	       !bpf_probe_read_user(&size, 8, (void *)(v[STREAM_BUFFER] + 16)) && !size;
 }
 
 /* Senders that are looked at as a whole before a process's layout is believed. */

@@ -84,7 +84,8 @@ int task_cancel(struct pt_regs *ctx)
 	if (k.tail.waiter)
 		bpf_probe_read_user(&ci.waiter_state, 2,
 				    (void *)(k.tail.waiter + rt->layout.state));
-	ci.self_read = waits_for_data(rt, k.tail.coro);
+	ci.stream = stream_of(rt, k.tail.coro, k.tail.waiter);
+	ci.self_read = ci.stream != 0;
 	note_cancelled(rt, tgid, task, &k, &ci);
 	return 0;
 }
@@ -113,7 +114,8 @@ int task_finalize(struct pt_regs *ctx)
 	    bpf_probe_read_user(&state, 4, (void *)(task + rt->layout.state)) ||
 	    state != PYFUT_PENDING || look_at(rt, task, &k))
 		return 0;
-	ci.self_read = waits_for_data(rt, k.tail.coro);
+	ci.stream = stream_of(rt, k.tail.coro, k.tail.waiter);
+	ci.self_read = ci.stream != 0;
 	note_cancelled(rt, tgid, task, &k, &ci);
 	return 0;
 }

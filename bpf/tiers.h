@@ -117,7 +117,7 @@ static __always_inline void call_begins(struct sock *sk)
 	}
 	/* This thread's call before had no return: the kernel had no instance left for it. */
 	if (*call) {
-		struct keyed_ledger *k = bpf_map_lookup_elem(&keyed_ledgers, call);
+		struct tracked *k = bpf_map_lookup_elem(&keyed_ledgers, call);
 
 		count_loss(KLOSS_RETURN);
 		if (k)
@@ -164,7 +164,7 @@ int BPF_KRETPROBE(kretprobe_tcp_send, int ret)
 SEC("?tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(adjust_tcp_recv, struct sock *sk)
 {
-	struct keyed_ledger *k = (struct keyed_ledger *)ledger_of(true, sk);
+	struct tracked *k = (struct tracked *)ledger_of(true, sk);
 	__u32 bytes;
 
 	if (!k)

@@ -161,10 +161,11 @@ int cmd_replay(int argc, char **argv)
 {
 	struct options o;
 	char **word, *none = NULL;
+	const char *file;
 	int e = options_parse(&o, FOR_REPLAY, argc, argv);
 
 	if (e > 0) {
-		puts("usage: mispair replay FILE [OPTION...]\n");
+		puts("usage: mispair replay FILE [top] [OPTION...]\n");
 		options_help(stdout, FOR_REPLAY);
 		return EXIT_NOTHING;
 	}
@@ -176,10 +177,15 @@ int cmd_replay(int argc, char **argv)
 		fprintf(stderr, "mispair: what? try: mispair replay FILE\n");
 		return EXIT_USAGE;
 	}
+	file = word[0];
+	if (word[1] && !strcmp(word[1], "top")) {
+		top_choose(&o);
+		word++;
+	}
 	if (word[1]) {
 		fprintf(stderr, "mispair: unexpected word '%s'\n", word[1]);
 		return EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	return replay_file(&o, word[0]);
+	return replay_file(&o, file);
 }

@@ -54,7 +54,7 @@ struct collector {
 	struct mmapwatch *mmaps;
 	struct queue queue;
 	struct sinks sinks;
-	int epoll, signals, tick, retry;
+	int epoll, signals, tick, retry, view; /* view: -1 if no sink has a terminal */
 	sigset_t mask;
 	bool stopping;
 	unsigned int ticks;
@@ -212,6 +212,7 @@ static void sample(struct collector *c, uint64_t now)
 	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
 	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder) +
 			    metrics_failures(c->metrics);
+	s.rss_bytes = procinfo_own_memory();
 	getrusage(RUSAGE_SELF, &ru);
 	s.cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
 		   (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
@@ -326,6 +327,28 @@ static void stop_for(struct collector *c, const char *reason)
 	c->reason = reason;
 }
 
+/* A sink may want to end the run: its user has pressed q, or it has shown what it was to show. */
+static void ask_sinks(struct collector *c)
+{
+	const char *why;
+	int i;
+
+	for (i = 0; i < c->sinks.n && !c->stopping; i++) {
+		why = c->sinks.list[i]->done ? c->sinks.list[i]->done(c->sinks.list[i]->ctx) : NULL;
+		if (why)
+			stop_for(c, why);
+	}
+}
+
+static void tell_ready(struct collector *c)
+{
+	int i;
+
+	for (i = 0; i < c->sinks.n; i++)
+		if (c->sinks.list[i]->ready)
+			c->sinks.list[i]->ready(c->sinks.list[i]->ctx);
+}
+
 static void on_tick(struct collector *c)
 {
 	uint64_t now = now_ns(), expired;
@@ -391,7 +414,7 @@ static void block_signals(sigset_t *set)
 static int open_loop(struct collector *c)
 {
 	struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
-	int e;
+	int e, i;
 
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	c->signals = signalfd(-1, &c->mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -405,6 +428,11 @@ static int open_loop(struct collector *c)
 		e = watch(c, c->tick);
 	if (!e)
 		e = watch(c, c->retry);
+	for (i = 0; i < c->sinks.n && c->view < 0; i++)
+		if (c->sinks.list[i]->poll_fd)
+			c->view = c->sinks.list[i]->poll_fd(c->sinks.list[i]->ctx);
+	if (!e && c->view >= 0)
+		e = watch(c, c->view);
 	return e ? e : watch(c, session_ring_fd(c->session));
 }
 
@@ -447,6 +475,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 		return EXIT_FAILED;
 	c->o = o;
 	c->command = command;
+	c->view = -1;
 	block_signals(&c->mask);
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
@@ -576,7 +605,7 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 	int i, n, e = pidfd >= 0 ? watch(c, pidfd) : 0;
 
 	while (!c->stopping && !e) {
-		bool tick = false;
+		bool tick = false, view = false;
 
 		n = epoll_wait(c->epoll, ev, 16, -1);
 		if (n < 0 && errno != EINTR)
@@ -588,11 +617,17 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 				tick = true;
 			else if (ev[i].data.fd == pidfd)
 				c->stopping = true;
+			else if (ev[i].data.fd == c->view)
+				view = true;
 		}
 		pump(c);
+		/* A key is answered before a tick's work. */
+		if (view)
+			tell_ready(c);
 		/* After the ring: a close that waits there must not be overtaken by its grace. */
 		if (tick)
 			on_tick(c);
+		ask_sinks(c);
 	}
 	return e;
 }

@@ -452,4 +452,5 @@ void core_stats(const struct core *c, uint64_t now, struct run_stats *s)
 	memcpy(s->lost, c->lost, sizeof(s->lost));
 	s->events = c->events;
 	s->cpu_ns = c->sample.cpu_ns;
+	s->rss_bytes = c->sample.rss_bytes;
 }

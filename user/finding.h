@@ -136,8 +136,9 @@ struct run_stats {
 	uint64_t cancellations;
 	uint64_t findings[VERDICT_MAX][CONF_MAX];
 	uint64_t lost[LOSS_MAX];
-	uint64_t events; /* records taken from the ring */
-	uint64_t cpu_ns; /* user and system time of this process */
+	uint64_t events;    /* records taken from the ring */
+	uint64_t cpu_ns;    /* user and system time of this process */
+	uint64_t rss_bytes; /* its memory, 0: unknown */
 };
 
 /* One tracked socket's ledger at its end, or at the end of the run (--ledgers). */

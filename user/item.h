@@ -59,7 +59,7 @@ struct item_process {
 struct item_sample {
 	uint64_t counters[CNT_MAX];
 	uint64_t lost[LOSS_MAX];
-	uint64_t cpu_ns;
+	uint64_t cpu_ns, rss_bytes;
 };
 
 /* What the owner's memory said (enum wait_status), where that was looked at. */

@@ -12,6 +12,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{"top", cmd_top, "the live view of this host's connections (-b: as plain text)"},
 	{"run", cmd_run, "trace one command and its children, then sum up"},
 	{"trace", cmd_trace, "findings on this host as they happen"},
 	{"record", cmd_record, "the same as trace or run, and all that was seen into a file"},
@@ -30,7 +31,8 @@ static void help(FILE *to)
 	      to);
 	for (c = commands; c->name; c++)
 		fprintf(to, "  %-8s %s\n", c->name, c->help);
-	fputs("\n`mispair COMMAND --help` tells more. Without a command: trace.\n"
+	fputs("\n`mispair COMMAND --help` tells more. Without a command: top, or trace "
+	      "if\nstandard output is no terminal.\n"
 	      "Exit status: 0 nothing found, 1 failure, 2 usage, 3 finding, 4 kernel lacks "
 	      "something,\n5 no privilege, 6 evidence lost (--strict).\n",
 	      to);
@@ -41,7 +43,7 @@ int main(int argc, char **argv)
 	const struct command *c;
 
 	if (argc < 2)
-		return cmd_trace(1, argv);
+		return cmd_top(1, argv);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		help(stdout);
 		return EXIT_NOTHING;
@@ -54,7 +56,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], c->name))
 			return c->run(argc - 1, argv + 1);
 	if (argv[1][0] == '-')
-		return cmd_trace(argc, argv);
+		return cmd_top(argc, argv);
 	fprintf(stderr, "mispair: unknown command '%s' (mispair --help lists them)\n", argv[1]);
 	return EXIT_USAGE;
 }

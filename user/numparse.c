@@ -85,3 +85,39 @@ int parse_duration_ns(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 {
 	return parse_scaled(s, durations, min, max, out);
 }
+
+int parse_seconds_ns(const char *s, uint64_t min, uint64_t max, uint64_t *out)
+{
+	uint64_t whole, part = 0, scale = 1000000000;
+	char digits[24] = "";
+	const char *dot;
+	size_t n;
+	int e;
+
+	if (!s)
+		return -EINVAL;
+	dot = strchr(s, '.');
+	n = dot ? (size_t)(dot - s) : strlen(s);
+	if (n >= sizeof(digits))
+		return -EINVAL;
+	memcpy(digits, s, n);
+	e = parse_u64(digits, 0, UINT64_MAX / 1000000000 - 1, &whole);
+	if (e)
+		return e;
+	if (dot) {
+		n = strlen(dot + 1);
+		if (n > 9)
+			return -EINVAL;
+		e = parse_u64(dot + 1, 0, 999999999, &part);
+		if (e)
+			return e;
+		while (n--)
+			scale /= 10;
+		part *= scale;
+	}
+	whole = whole * 1000000000 + part;
+	if (whole < min || whole > max)
+		return -ERANGE;
+	*out = whole;
+	return 0;
+}

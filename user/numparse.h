@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The one place that turns text into numbers. Everything that is not exactly a number is refused:
- * signs, blanks anywhere, trailing characters, hexadecimal, fractions.
+ * signs, blanks anywhere, trailing characters, hexadecimal, fractions (but for seconds).
  *
  * All return 0, -EINVAL (not such a number) or -ERANGE (a number outside min..max, or too large
  * for 64 bits). *out is written only on success.
@@ -22,5 +22,8 @@ int parse_size(const char *s, uint64_t min, uint64_t max, uint64_t *out);
  * number would be seconds to one reader and milliseconds to the next.
  */
 int parse_duration_ns(const char *s, uint64_t min, uint64_t max, uint64_t *out);
+
+/* The same from seconds, "2" or "0.5", with at most nine decimals. */
+int parse_seconds_ns(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
 #endif

@@ -30,6 +30,7 @@ enum {
 	OPT_COLOR,
 	OPT_NO_TIMELINE,
 	OPT_NO_MEMORY,
+	OPT_MOUSE,
 	OPT_KEEP,
 	OPT_MAX_SIZE,
 	OPT_ROTATE_SIZE,
@@ -50,7 +51,13 @@ static const struct row {
 	enum command_bit cmds;
 	const char *help;
 } rows[] = {
-	{'p', "pid", "PID", FOR_TRACE | FOR_RECORD,
+	{'b', "batch", NULL, FOR_SHOW, "plain text instead of a screen, for pipes and cron"},
+	{'n', "count", "COUNT", FOR_SHOW, "with -b: end after so many refreshes"},
+	{'d', "delay", "SECS", FOR_SHOW, "seconds between two refreshes (default 1; 0.1 to 3600)"},
+	{'o', "sort", "COLUMN", FOR_SHOW, "sort by this column, -COLUMN the other way round"},
+	{OPT_MOUSE, "mouse", NULL, FOR_SHOW,
+	 "clicks and the wheel; the terminal selects no text then"},
+	{'p', "pid", "PID", FOR_HOST | FOR_RECORD,
 	 "only this process and what it forks from now on (repeatable)"},
 	{'c', "comm", "COMM", FOR_LIVE, "only threads of this name (repeatable)"},
 	{OPT_PORT, "port", "N", FOR_LIVE, "only connections to this port (repeatable)"},
@@ -90,7 +97,7 @@ static const struct row {
 	{OPT_HOOK, "hook", "TIER", FOR_LIVE, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
 	{OPT_RING, "ring-size", "BYTES", FOR_LIVE, "ring buffer, 4K to 256M (default 4M)"},
 	{OPT_STATS, "stats", "TIME", FOR_LIVE, "a stats event this often (default 10s, 0s: never)"},
-	{OPT_DURATION, "duration", "TIME", FOR_TRACE | FOR_RECORD, "stop after this long"},
+	{OPT_DURATION, "duration", "TIME", FOR_HOST | FOR_RECORD, "stop after this long"},
 	{OPT_NO_TIMELINE, "no-timeline", NULL, FOR_ALL, "one line a finding, no chart"},
 	{OPT_QUIET, "quiet", NULL, FOR_ALL, "findings and losses only"},
 	{OPT_ASCII, "ascii", NULL, FOR_ALL, "nothing outside ASCII"},
@@ -116,6 +123,13 @@ void options_help(FILE *to, enum command_bit cmd)
 			 r->arg && strncmp(r->arg, "[=", 2) ? " " : "", r->arg ? r->arg : "");
 		fprintf(to, "  %-24s %s\n", left, r->help);
 	}
+	if (!(cmd & FOR_SHOW))
+		return;
+	fputs("\nColumns (-o takes the name in the first column, the title, or the JSON key):\n",
+	      to);
+	for (i = 0; i < COL_MAX; i++)
+		fprintf(to, "  %-11s %-10s %-25s %s\n", view_columns[i].name, view_columns[i].title,
+			view_columns[i].json, view_columns[i].help);
 }
 
 static int bad(const char *option, const char *value, const char *why)
@@ -222,6 +236,45 @@ static int parse_word(struct options *o, int val, const char *s)
 	return e;
 }
 
+static int parse_sort(struct options *o, const char *s)
+{
+	const char *word = *s == '-' ? s + 1 : s;
+	int i;
+
+	o->sort = view_column_find(word);
+	o->sort_reverse = *s == '-';
+	if (o->sort != COL_MAX && !view_columns[o->sort].pools)
+		return 0;
+	fprintf(stderr, "mispair: --sort '%s': no such column; there are", s);
+	for (i = 0; i < COL_MAX; i++)
+		if (!view_columns[i].pools)
+			fprintf(stderr, " %s", view_columns[i].name);
+	fputc('\n', stderr);
+	return -EINVAL;
+}
+
+static int apply_top(struct options *o, int val, const char *s)
+{
+	switch (val) {
+	case 'b':
+		o->batch = true;
+		return 0;
+	case 'n':
+		return parse_u64(s, 1, 1000000000, &o->count)
+			       ? bad("count", s, "a number from 1 on is wanted")
+			       : 0;
+	case 'd':
+		return parse_seconds_ns(s, 100000000, 3600000000000ULL, &o->delay_ns)
+			       ? bad("delay", s, "seconds from 0.1 to 3600 are wanted")
+			       : 0;
+	case 'o':
+		return parse_sort(o, s);
+	default:
+		o->mouse = true;
+		return 0;
+	}
+}
+
 static int parse_record(struct options *o, int val, const char *s)
 {
 	if (val == OPT_MAX_SIZE)
@@ -301,6 +354,12 @@ static int apply(struct options *o, int val, const char *s)
 	if (val >= OPT_ROTATE_SIZE)
 		return parse_export(o, val, s);
 	switch (val) {
+	case 'b':
+	case 'n':
+	case 'd':
+	case 'o':
+	case OPT_MOUSE:
+		return apply_top(o, val, s);
 	case 'w':
 	case OPT_MAX_SIZE:
 	case OPT_KEEP:
@@ -423,7 +482,7 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 		remember_filter(o, val, rows[i].name, optarg);
 	}
 	o->command = argv + optind;
-	if (cmd == FOR_TRACE && argv[optind]) {
+	if ((cmd & FOR_HOST) && argv[optind]) {
 		fprintf(stderr, "mispair: unexpected word '%s'\n", argv[optind]);
 		return -EINVAL;
 	}

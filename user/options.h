@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "asyncio.h"
 #include "finding.h"
+#include "view_columns.h"
 #include "../bpf/events.h"
 
 /* Exit codes; README lists them. */
@@ -21,6 +22,9 @@ enum {
 	EXIT_LOST = 6,
 };
 
+/* What standard output shows, beside events: lines as they happen, or connections. */
+enum show { SHOW_LINES, SHOW_VIEW, SHOW_BATCH };
+
 #define KAFKA_CONFIG_MAX 16
 
 struct options {
@@ -33,6 +37,11 @@ struct options {
 	uint64_t duration_ns; /* 0: until a signal */
 	enum precise precise;
 	const char *tier;
+	enum show show;
+	bool batch, mouse, sort_reverse;
+	enum view_column sort;
+	uint64_t count;	   /* screens in batch mode, 0: no end */
+	uint64_t delay_ns; /* between two refreshes of the view, 0: its own default */
 	struct filters filters;
 	char filter_text[512];
 	uint64_t rotate_size; /* 0: never */
@@ -52,9 +61,12 @@ struct options {
 enum command_bit {
 	FOR_RUN = 1,
 	FOR_TRACE = 2,
+	FOR_TOP = 4,
 	FOR_RECORD = 8,
 	FOR_REPLAY = 16,
-	FOR_LIVE = FOR_RUN | FOR_TRACE | FOR_RECORD, /* they look at this host */
+	FOR_HOST = FOR_TRACE | FOR_TOP,
+	FOR_LIVE = FOR_RUN | FOR_HOST | FOR_RECORD, /* they look at this host */
+	FOR_SHOW = FOR_TOP | FOR_REPLAY,
 	FOR_ALL = FOR_LIVE | FOR_REPLAY,
 };
 

@@ -172,3 +172,14 @@ int procinfo_read(uint32_t pid, struct procinfo *out)
 	close(dirfd);
 	return err;
 }
+
+uint64_t procinfo_own_memory(void)
+{
+	char text[128];
+	uint64_t pages;
+
+	if (read_text(AT_FDCWD, "/proc/self/statm", text, sizeof(text)) <= 0 ||
+	    sscanf(text, "%*u %" SCNu64, &pages) != 1)
+		return 0;
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}

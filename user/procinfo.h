@@ -27,4 +27,7 @@ int procinfo_read(uint32_t pid, struct procinfo *out);
  */
 int procinfo_container_from_cgroup(const char *text, char *out, size_t outlen);
 
+/* Bytes of memory that this process itself holds, 0 if that cannot be read. */
+uint64_t procinfo_own_memory(void);
+
 #endif

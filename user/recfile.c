@@ -21,7 +21,7 @@ static const char file_magic[8] = "MISPAIR\x1a";
 
 /*
  * Sizes, and places of fields, of everything that is written as it lies in memory. A change in any
- * makes recordings of before unreadable, loudly: tools/recordings.sh makes those of the tests anew.
+ * makes recordings of before unreadable, loudly: `make recordings` makes those of the tests anew.
  */
 static const uint32_t layout[REC_LAYOUT_MAX] = {
 	sizeof(struct ev_head),

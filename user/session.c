@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -22,12 +23,13 @@
 #include "mispair.skel.h"
 
 #define HOOKS_MAX 24
-#define ROW_SIZE  (sizeof(__u64) + sizeof(struct ledger) + sizeof(struct sock_addr) + 8)
 
 struct session {
 	struct mispair_bpf *skel;
 	struct ring_buffer *ring;
 	struct bpf_link *dump;
+	const struct ledger_row *rows; /* of the map, mapped */
+	size_t rows_max;
 	struct worker *worker;
 	session_event_fn fn;
 	void *ctx;
@@ -156,6 +158,25 @@ static int no_privilege(char *err, size_t errlen)
 	return -EPERM;
 }
 
+/*
+ * Rows of the refresh pass that fit at a time: all sockets of the host and as many again, within
+ * 1.5 and 24 MiB. More sockets later on only take more reads.
+ */
+static size_t rows_wanted(void)
+{
+	size_t used = 0, n = 4096;
+	FILE *f = fopen("/proc/net/sockstat", "re");
+
+	if (f) {
+		if (fscanf(f, "sockets: used %zu", &used) != 1)
+			used = 0;
+		fclose(f);
+	}
+	while (n < 2 * used && n < 65536)
+		n *= 2;
+	return n;
+}
+
 static int check_host(char *err, size_t errlen)
 {
 	if (!access("/sys/kernel/btf/vmlinux", R_OK))
@@ -195,6 +216,9 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	if (args > 0)
 		s->skel->rodata->opt_recv_args = (__u32)args;
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
+	s->rows_max = rows_wanted();
+	s->skel->rodata->rows_max = (__u32)s->rows_max;
+	bpf_map__set_max_entries(s->skel->maps.rows, (__u32)s->rows_max);
 	choose_programs(s, can.unix_works);
 	list_hooks(s);
 	e = mispair_bpf__load(s->skel);
@@ -318,6 +342,8 @@ void session_close(struct session *s)
 		return;
 	worker_free(s->worker);
 	bpf_link__destroy(s->dump);
+	if (s->rows)
+		munmap((void *)(uintptr_t)s->rows, s->rows_max * sizeof(*s->rows));
 	ring_buffer__free(s->ring);
 	mispair_bpf__destroy(s->skel);
 	free(s);
@@ -457,10 +483,18 @@ int session_adopt(struct session *s)
 static int open_dump(struct session *s)
 {
 	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
+	struct bpf_map *map = s->skel->maps.rows;
 	union bpf_iter_link_info info = {};
+	void *rows;
 
 	if (s->dump)
 		return 0;
+	_Static_assert(sizeof(struct ledger_row) % 8 == 0, "an array's elements have no gaps");
+	rows = mmap(NULL, s->rows_max * sizeof(*s->rows), PROT_READ, MAP_SHARED, bpf_map__fd(map),
+		    0);
+	if (rows == MAP_FAILED)
+		return -errno;
+	s->rows = rows;
 	info.map.map_fd = (__u32)bpf_map__fd(s->tier->keyed ? s->skel->maps.keyed_ledgers
 							    : s->skel->maps.ledgers);
 	opts.link_info = &info;
@@ -472,11 +506,11 @@ static int open_dump(struct session *s)
 
 int session_rows(struct session *s, void (*fn)(void *ctx, const struct ledger_row *row), void *ctx)
 {
-	char buf[ROW_SIZE * 16];
-	size_t have = 0, at;
-	struct ledger_row row;
+	__u32 *filled = &s->skel->bss->rows_filled;
+	char full;
 	ssize_t n;
 	int fd, e;
+	__u32 i;
 
 	e = open_dump(s);
 	if (e)
@@ -484,27 +518,15 @@ int session_rows(struct session *s, void (*fn)(void *ctx, const struct ledger_ro
 	fd = bpf_iter_create(bpf_link__fd(s->dump));
 	if (fd < 0)
 		return -errno;
-	for (;;) {
-		n = read(fd, buf + have, sizeof(buf) - have);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n <= 0)
-			break;
-		have += (size_t)n;
-		for (at = 0; have - at >= ROW_SIZE; at += ROW_SIZE) {
-			const char *p = buf + at;
-
-			memcpy(&row.cookie, p, 8);
-			memcpy(&row.l, p + 8, sizeof(row.l));
-			memcpy(&row.addr, p + 8 + sizeof(row.l), sizeof(row.addr));
-			memcpy(&row.unread, p + ROW_SIZE - 8, 4);
-			memcpy(&row.state, p + ROW_SIZE - 4, 4);
-			fn(ctx, &row);
-		}
-		memmove(buf, buf + at, have - at);
-		have -= at;
-	}
-	e = n < 0 ? -errno : 0;
+	/* A byte says that the rows are full and there may be more; the end of the file, that not.
+	 */
+	do {
+		*filled = 0;
+		n = read(fd, &full, 1);
+		e = n < 0 ? -errno : 0;
+		for (i = 0; i < *filled && i < s->rows_max; i++)
+			fn(ctx, &s->rows[i]);
+	} while (n > 0 || e == -EINTR || e == -EAGAIN);
 	close(fd);
 	return e;
 }

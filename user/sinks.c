@@ -11,9 +11,11 @@
 #include "outlet_otlp.h"
 #include "outlet_socket.h"
 #include "outlet_syslog.h"
+#include "sink_batch.h"
 #include "sink_ndjson.h"
 #include "sink_text.h"
 #include "sinks.h"
+#include "tui.h"
 
 static int open_text(struct sinks *s, const struct options *o, FILE *out)
 {
@@ -28,6 +30,16 @@ static int open_text(struct sinks *s, const struct options *o, FILE *out)
 	if (!s->text)
 		return -ENOMEM;
 	s->list[s->n++] = s->text;
+	return 0;
+}
+
+static int open_view(struct sinks *s, const struct options *o, FILE *out)
+{
+	struct sink *view = o->show == SHOW_BATCH ? sink_batch_new(out, o) : tui_new(o);
+
+	if (!view)
+		return -ENOMEM;
+	s->list[s->n++] = view;
 	return 0;
 }
 
@@ -94,7 +106,9 @@ int sinks_open(struct sinks *s, const struct options *o)
 
 	if (e)
 		return e;
-	return json_stdout && out == stdout ? 0 : open_text(s, o, out);
+	if (json_stdout && out == stdout)
+		return 0;
+	return o->show == SHOW_LINES ? open_text(s, o, out) : open_view(s, o, out);
 }
 
 void sinks_tick(struct sinks *s)

@@ -142,9 +142,43 @@ static void a_number_outside_its_limits_is_out_of_range(void **state)
 	assert_int_equal(parse_duration_ns("1ms", 1000001, UINT64_MAX, &out), -ERANGE);
 }
 
+static void seconds_may_have_decimals(void **state)
+{
+	static const struct {
+		const char *s;
+		int ret;
+		uint64_t ns;
+	} cases[] = {{"1", 0, 1000000000},
+		     {"0.5", 0, 500000000},
+		     {"2.25", 0, 2250000000},
+		     {"0.000000001", 0, 1},
+		     {"0.0000000001", -EINVAL, 0},
+		     {".5", -EINVAL, 0},
+		     {"5.", -EINVAL, 0},
+		     {"1s", -EINVAL, 0},
+		     {"1.5.2", -EINVAL, 0},
+		     {"-1", -EINVAL, 0},
+		     {"", -EINVAL, 0},
+		     {"101", -ERANGE, 0},
+		     {"99999999999999999999999", -ERANGE, 0},
+		     {"999999999999999999999999999999", -EINVAL, 0}};
+	uint64_t out;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		out = 0;
+		assert_int_equal(parse_seconds_ns(cases[i].s, 1, 100000000000ULL, &out),
+				 cases[i].ret);
+		assert_int_equal(out, cases[i].ns);
+	}
+	assert_int_equal(parse_seconds_ns(NULL, 0, 1, &out), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(seconds_may_have_decimals),
 		cmocka_unit_test(a_number_is_digits_and_nothing_else),
 		cmocka_unit_test(a_size_may_have_one_suffix),
 		cmocka_unit_test(a_duration_has_a_unit),

@@ -57,6 +57,7 @@ static int parse(struct options *o, enum command_bit cmd, const char *first, ...
 }
 
 #define TRACE(o, ...) parse(o, FOR_TRACE, __VA_ARGS__, (char *)NULL)
+#define TOP(o, ...)   parse(o, FOR_TOP, __VA_ARGS__, (char *)NULL)
 #define RUN(o, ...)   parse(o, FOR_RUN, __VA_ARGS__, (char *)NULL)
 
 static void without_options_the_documented_defaults_hold(void **state)
@@ -427,6 +428,47 @@ static void the_help_lists_the_options_of_its_command(void **state)
 	assert_non_null(strstr(run, "-h, --help"));
 }
 
+static void options_of_the_view_arrive_where_they_belong(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(
+		TOP(&o, "-b", "-n", "3", "-d", "0.5", "-o", "unread", "--mouse", "--port", "6379"),
+		0);
+	assert_true(o.batch && o.mouse && !o.sort_reverse);
+	assert_int_equal(o.count, 3);
+	assert_int_equal(o.delay_ns, 500000000);
+	assert_int_equal(o.sort, COL_UNREAD);
+	assert_int_equal(o.filters.ports[0], 6379);
+	assert_int_equal(TOP(&o, "--sort", "-process.pid"), 0);
+	assert_int_equal(o.sort, COL_PID);
+	assert_true(o.sort_reverse);
+	assert_int_equal(parse(&o, FOR_TOP, NULL), 0);
+	assert_int_equal(o.sort, COL_VERDICT);
+	assert_int_equal(o.count, 0);
+	assert_int_equal(o.delay_ns, 0);
+}
+
+static void wrong_words_for_the_view_are_named(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(TOP(&o, "-o", "nonsense"), -EINVAL);
+	assert_non_null(strstr(said, "'nonsense'"));
+	assert_non_null(strstr(said, " latency"));
+	assert_int_equal(TOP(&o, "-o", "conns"), -EINVAL); /* a connection has none */
+	assert_int_equal(TOP(&o, "-o", ""), -EINVAL);
+	assert_int_equal(TOP(&o, "-n", "0"), -EINVAL);
+	assert_non_null(strstr(said, "--count '0'"));
+	assert_int_equal(TOP(&o, "-d", "0.01"), -EINVAL);
+	assert_non_null(strstr(said, "--delay '0.01'"));
+	assert_int_equal(TOP(&o, "-d", "1s"), -EINVAL);
+	assert_int_equal(TOP(&o, "word"), -EINVAL);
+	assert_int_equal(TRACE(&o, "-b"), -EINVAL);
+}
+
 static void errors_become_the_documented_exit_codes(void **state)
 {
 	(void)state;
@@ -461,6 +503,8 @@ int main(void)
 		cmocka_unit_test(too_many_filters_of_a_kind_are_refused),
 		cmocka_unit_test(a_second_parse_remembers_nothing_of_the_first),
 		cmocka_unit_test(the_help_lists_the_options_of_its_command),
+		cmocka_unit_test(options_of_the_view_arrive_where_they_belong),
+		cmocka_unit_test(wrong_words_for_the_view_are_named),
 		cmocka_unit_test(errors_become_the_documented_exit_codes),
 	};
 

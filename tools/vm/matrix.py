@@ -48,7 +48,7 @@ CAN_LACK = ("tp_btf", "fexit")
 LOCKDOWN = "lockdown=confidentiality"
 HELPS = re.compile(r"mispair: .*(kernel|tier|lock)")
 # Seconds for a boot, and for each tier in it.
-LIMIT_BOOT, LIMIT_TIER = 120, 600
+LIMIT_BOOT, LIMIT_TIER = 300, 1800
 
 Row = collections.namedtuple("Row", "kernel tier test outcome detail seconds")
 

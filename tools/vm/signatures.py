@@ -33,6 +33,7 @@ FUNCTIONS = {
     ],
     "unix_stream_sendmsg": [(SOCKET, MSG, LEN)],
     "unix_stream_recvmsg": [(SOCKET, MSG, LEN, "int")],
+    "unix_release": [(SOCKET,)],
 }
 
 # Tracepoint: its first arguments, and the first version that has it.
@@ -41,6 +42,8 @@ TRACEPOINTS = {
     "sock_recv_length": ((SK, "int", "int"), (6, 3)),
     "inet_sock_set_state": ((SK, "int", "int"), (0, 0)),
     "tcp_destroy_sock": ((SK,), (0, 0)),
+    "tcp_rcv_space_adjust": ((SK,), (0, 0)),
+    "signal_deliver": (("int", "struct kernel_siginfo *", "struct k_sigaction *"), (0, 0)),
     "sched_process_fork": ((TASK, TASK), (0, 0)),
     "sched_process_exec": ((TASK,), (0, 0)),
     "sched_process_exit": ((TASK,), (0, 0)),
@@ -50,8 +53,7 @@ TRACEPOINTS = {
 ONE_ARCH = {
     ("thread_struct", "fsbase"): "amd64",
     ("thread_struct", "uw.tp_value"): "arm64",
-    ("pt_regs", "di"): "amd64",
-    ("pt_regs", "si"): "amd64",
+    **{("pt_regs", register): "amd64" for register in ("di", "si", "dx", "cx", "ax")},
     ("user_pt_regs", "regs"): "arm64",
 }
 
