@@ -17,7 +17,7 @@ CFLAGS    ?= -O2 -g
 ALLCFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iuser -I$(BUILD) $(CPPFLAGS)
 BPFFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	     -Wno-unused-parameter -Werror -Ibpf
-LIBS      := -lbpf -lelf -lz -ljson-c -lncursesw -ltinfo -pthread
+LIBS      := -lbpf -lelf -lz -lzstd -ljson-c -lncursesw -ltinfo -pthread
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 SRCS      := $(wildcard user/*.c)
@@ -38,6 +38,7 @@ $(BUILD)/mispair.skel.h: $(BUILD)/bpf/mispair.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name mispair_bpf > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/user/session.o: $(BUILD)/mispair.skel.h
+$(BUILD)/user/schema.o: user/schema/mispair.event.schema.json
 
 $(BUILD)/user/%.o: user/%.c
 	@mkdir -p $(@D)
@@ -58,7 +59,7 @@ UNIT_correlate_idle    := $(call USER,correlate story verdict describe names)
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_queue             := $(call USER,queue)
-UNIT_options           := $(call USER,options numparse view_columns)
+UNIT_options           := $(call USER,options numparse metrics_text names view_columns)
 UNIT_pylayout          := $(call USER,pylayout)
 UNIT_remote            := $(call USER,remote)
 UNIT_escape            := $(call USER,escape)
@@ -67,8 +68,14 @@ UNIT_procinfo          := $(call USER,procinfo protocol)
 UNIT_pyfind            := $(call USER,pyfind pyscan elfview)
 UNIT_pyfind_hostile    := $(call USER,pyfind pyscan elfview)
 UNIT_pyfind_steps      := $(call USER,pyfind pyscan elfview)
-UNIT_sink_ndjson       := $(call USER,sink_ndjson escape names)
-UNIT_sink_ndjson_fail  := $(call USER,sink_ndjson escape names)
+UNIT_sink_ndjson       := $(call USER,sink_ndjson outlet_file escape names)
+UNIT_sink_ndjson_fail  := $(call USER,sink_ndjson outlet_file escape names)
+UNIT_schema            := $(call USER,schema names)
+UNIT_connkey           := $(call USER,connkey outlet_file)
+UNIT_otlp_json         := $(call USER,otlp_json outlet_file)
+UNIT_metrics_text      := $(call USER,metrics_text numparse names)
+UNIT_recfile           := $(call USER,recfile item)
+UNIT_core              := $(call USER,core item correlate story verdict describe names ledgers protocol)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
 VIEW                   := view_model view_filter view_order view_list view_pool view_cell view_header \
 			  view_screen view_page view_chart view_details view_help view_keys \
@@ -83,14 +90,17 @@ UNITS      := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_BINS  := $(UNITS:%=$(BUILD)/tests/unit/%)
 
 .SECONDEXPANSION:
+$(BUILD)/tests/unit/schema: user/schema/mispair.event.schema.json
+
 $(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.h user/*.h bpf/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 $(SANITIZE) $(WARN) -D_GNU_SOURCE -Iuser -Itests/unit -Ibpf \
-		$(filter %.c,$^) -o $@ -lcmocka -ljson-c -lelf
+		$(filter %.c,$^) -o $@ -lcmocka -ljson-c -lelf -lzstd -lz
 
 # Workloads and the bare benchmark. A workload names its libraries in a line "// link: -lNAME".
 WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corpus/*.c)) \
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
+HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)
@@ -100,6 +110,10 @@ $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 $(BUILD)/tests/%: tools/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
+
+$(BUILD)/tests/kafka_mock: tests/system/kafka_mock.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -lrdkafka
 
 # The view fed from a fixed recording, for the golden screens.
 SCENE_OBJS := $(patsubst %,$(BUILD)/user/%.o,$(VIEW) tui tui_term)
@@ -129,7 +143,7 @@ check: ## set up this host, build, run every test
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)tools/check.sh $(BUILD)
 
-tests: $(UNIT_BINS) $(KERNEL_BINS) $(WORKLOADS) ## build the tests
+tests: $(UNIT_BINS) $(KERNEL_BINS) $(WORKLOADS) $(HELPERS) ## build the tests
 
 guest-tests: $(KERNEL_BINS) $(WORKLOADS) # what a VM's guest runs
 
@@ -139,7 +153,7 @@ check-unit: $(UNIT_BINS) ## pure core, under ASan and UBSan; no root
 check-kernel: $(KERNEL_BINS) ## the ledger's vectors in the kernel; root
 	$(Q)tools/check.sh $(BUILD) kernel
 
-check-system: all $(WORKLOADS) ## real clients and servers on loopback; root
+check-system: all $(WORKLOADS) $(HELPERS) ## real clients and servers on loopback; root
 	$(Q)tools/check.sh $(BUILD) system
 
 check-style: ## formatting and the tree's own rules
@@ -173,11 +187,15 @@ bench: all $(WORKLOADS) ## cost, traced over untraced, paired
 fuzz: ## libFuzzer on what reads hostile input (FUZZ_SECONDS=60 each)
 	$(Q)tools/fuzz.sh $(BUILD)
 
+recordings: all $(WORKLOADS) ## make tests/recordings anew: the kernel records have changed; root
+	$(Q)/usr/bin/python3 tests/recordings/make.py
+
 format: ## clang-format the tree
 	$(Q)clang-format -i $(wildcard user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c)
 
-install: all ## copy the binary to PREFIX/sbin
+install: all ## copy the binary and its manual page below PREFIX
 	install -D -m 0755 $(BUILD)/mispair $(DESTDIR)$(PREFIX)/sbin/mispair
+	install -D -m 0644 user/mispair.8 $(DESTDIR)$(PREFIX)/share/man/man8/mispair.8
 
 clean: ## remove build/
 	$(Q)rm -rf $(BUILD)
@@ -189,6 +207,6 @@ help: ## this list
 -include $(wildcard $(BUILD)/user/*.d)
 
 .PHONY: all check tests check-unit check-kernel check-system check-style check-corpus check-vm \
-	bench-vm guest-tests demo deps bench fuzz format install clean help
+	bench-vm guest-tests demo deps bench fuzz recordings format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

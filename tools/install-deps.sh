@@ -4,11 +4,11 @@
 # matrix with "vm", for the corpus with "corpus", else for all that `make check` runs.
 set -eu
 
-build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev uthash-dev
-	libncurses-dev"
+build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libzstd-dev
+	uthash-dev libmicrohttpd-dev libcurl4-gnutls-dev librdkafka-dev libncurses-dev"
 demo="redis-server python3 python3-redis"
 test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux
-	libhiredis-dev libpq-dev tmux"
+	libhiredis-dev libpq-dev python3-jsonschema prometheus tmux"
 # Guests: the emulator, what boot images are packed with, and a shell.
 guest="qemu-system-x86 lz4 zstd busybox-static"
 arm64="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross"

@@ -126,11 +126,24 @@ static int run(const struct options *o, struct collector *c)
 	return collector_close(c, status);
 }
 
+int run_command(const struct options *o)
+{
+	struct options mine = *o;
+	struct collector *c;
+	char *command = join(o->command);
+	int e;
+
+	mine.filters.follow = 1;
+	e = collector_open(&mine, command, &c);
+	if (!e)
+		e = run(&mine, c);
+	free(command);
+	return e;
+}
+
 int cmd_run(int argc, char **argv)
 {
-	struct collector *c;
 	struct options o;
-	char *command;
 	int e = options_parse(&o, FOR_RUN, argc, argv);
 
 	if (e > 0) {
@@ -138,13 +151,5 @@ int cmd_run(int argc, char **argv)
 		options_help(stdout, FOR_RUN);
 		return EXIT_NOTHING;
 	}
-	if (e)
-		return EXIT_USAGE;
-	o.filters.follow = 1;
-	command = join(o.command);
-	e = collector_open(&o, command, &c);
-	if (!e)
-		e = run(&o, c);
-	free(command);
-	return e;
+	return e ? EXIT_USAGE : run_command(&o);
 }

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "collector.h"
 #include "commands.h"
 #include "options.h"
 #include "tui_term.h"
@@ -40,9 +39,15 @@ static enum show choose(const struct options *o)
 	return SHOW_LINES;
 }
 
+void top_choose(struct options *o)
+{
+	o->show = choose(o);
+	if (o->show != SHOW_LINES && !utf8())
+		o->ascii = true;
+}
+
 int cmd_top(int argc, char **argv)
 {
-	struct collector *c;
 	struct options o;
 	int e = options_parse(&o, FOR_TOP, argc, argv);
 
@@ -57,16 +62,6 @@ int cmd_top(int argc, char **argv)
 		fprintf(stderr, "mispair: --count is for batch mode: add -b\n");
 		return EXIT_USAGE;
 	}
-	o.show = choose(&o);
-	if (o.show != SHOW_LINES && !utf8())
-		o.ascii = true;
-	e = collector_open(&o, NULL, &c);
-	if (e)
-		return e;
-	collector_adopt(c);
-	collector_start(c);
-	e = collector_run(c, -1, 0);
-	if (e)
-		fprintf(stderr, "mispair: the event loop failed: %d\n", e);
-	return collector_close(c, -1);
+	top_choose(&o);
+	return trace_host(&o);
 }

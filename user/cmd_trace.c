@@ -6,20 +6,11 @@
 #include "commands.h"
 #include "options.h"
 
-int cmd_trace(int argc, char **argv)
+int trace_host(const struct options *o)
 {
 	struct collector *c;
-	struct options o;
-	int e = options_parse(&o, FOR_TRACE, argc, argv);
+	int e = collector_open(o, NULL, &c);
 
-	if (e > 0) {
-		puts("usage: mispair trace [OPTION...]\n");
-		options_help(stdout, FOR_TRACE);
-		return EXIT_NOTHING;
-	}
-	if (e)
-		return EXIT_USAGE;
-	e = collector_open(&o, NULL, &c);
 	if (e)
 		return e;
 	collector_adopt(c);
@@ -28,4 +19,17 @@ int cmd_trace(int argc, char **argv)
 	if (e)
 		fprintf(stderr, "mispair: the event loop failed: %d\n", e);
 	return collector_close(c, -1);
+}
+
+int cmd_trace(int argc, char **argv)
+{
+	struct options o;
+	int e = options_parse(&o, FOR_TRACE, argc, argv);
+
+	if (e > 0) {
+		puts("usage: mispair trace [OPTION...]\n");
+		options_help(stdout, FOR_TRACE);
+		return EXIT_NOTHING;
+	}
+	return e ? EXIT_USAGE : trace_host(&o);
 }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The loop. Everything that happens comes through one epoll: the ring, mapped runtimes, timers,
- * signals, the end of the command. Records are copied out of the ring first and worked on after,
- * so that a slow sink never holds the ring.
+ * The live half of the collector. Everything that happens comes through one epoll: the ring, mapped
+ * runtimes, timers, signals, the end of the command. Records are copied out of the ring first and
+ * worked on after, so that a slow sink never holds the ring.
+ *
+ * Nothing is decided here: what was seen becomes an item (item.h) and goes through feed() to the
+ * recorder, if there is one, and to the core. Whatever the core is to know has to go that way, or
+ * a replay would not know it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,199 +21,129 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "asyncio.h"
 #include "collector.h"
-#include "correlate.h"
-#include "ledgers.h"
+#include "core.h"
+#include "metrics.h"
 #include "mmapwatch.h"
 #include "procinfo.h"
-#include "protocol.h"
 #include "queue.h"
+#include "recorder.h"
 #include "session.h"
-#include "sink_batch.h"
-#include "sink_ndjson.h"
-#include "sink_text.h"
-#include "tui.h"
+#include "sinks.h"
 #include "version.h"
-#include "view_source.h"
+#include "wallclock.h"
 
 #define TICK_NS	      50000000ULL
 /* The refresh pass: every 500 ms, over sockets that have rested for 100 ms. */
 #define REFRESH_TICKS 10
 #define IDLE_NS	      100000000ULL
-#define SINKS_MAX     2
-#define KEEP_NAME_NS  5000000000ULL
-
-/* What a process was called, kept because it may be gone when its finding is said. */
-struct known {
-	uint32_t pid;
-	uint64_t gone_ns; /* it has exited; its sockets may still have something to say */
-	struct procinfo info;
-	UT_hash_handle hh;
-};
+#define WALK_NS	      10000000000ULL /* counting a map's entries walks over it */
 
 struct collector {
 	const struct options *o;
 	const char *command;
 	struct session *session;
 	struct runtimes *runtimes;
-	struct correlator *correlator;
-	struct ledgers *ledgers; /* NULL unless --ledgers */
+	struct core *core;
+	struct recorder *recorder; /* NULL unless asked for */
+	struct metrics *metrics;   /* the same */
+	struct metrics_numbers *numbers;
+	uint64_t walked_ns;
 	struct mmapwatch *mmaps;
 	struct queue queue;
-	struct known *known;
-	struct sink *sinks[SINKS_MAX];
-	struct sink *json, *text;
-	int n_sinks;
+	struct sinks sinks;
 	int epoll, signals, tick, retry, view; /* view: -1 if no sink has a terminal */
-	uint64_t rounds_ns;		       /* when sinks last had rows */
-	sigset_t old_mask;
-	bool stopping, failed_on;
+	sigset_t mask;
+	bool stopping;
 	unsigned int ticks;
-	uint64_t started_ns, next_stats_ns, events, rows;
-	uint64_t lost[LOSS_MAX], open_requests, open_replies;
+	uint64_t started_ns, next_stats_ns;
 	const char *reason;
 };
 
 static uint64_t now_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	return wallclock_read_ns(CLOCK_MONOTONIC);
 }
 
-#define SINKS(c, call, ...)                                                                        \
-	do {                                                                                       \
-		for (int sink_ = 0; sink_ < (c)->n_sinks; sink_++)                                 \
-			if ((c)->sinks[sink_]->call)                                               \
-				(c)->sinks[sink_]->call((c)->sinks[sink_]->ctx, __VA_ARGS__);      \
-	} while (0)
-
-/* ---- names ---- */
-
-static struct known *know(struct collector *c, uint32_t pid)
+static void feed(struct collector *c, enum item_kind kind, uint64_t now, const void *body,
+		 size_t len)
 {
-	struct procinfo fresh;
-	struct known *k;
-
-	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
-	if (k) {
-		/* Has the number been given to another process since? */
-		if (k->gone_ns && !procinfo_read(pid, &fresh)) {
-			k->info = fresh;
-			k->gone_ns = 0;
-		}
-		return k;
-	}
-	k = calloc(1, sizeof(*k));
-	if (!k)
-		return NULL;
-	k->pid = pid;
-	procinfo_read(pid, &k->info);
-	HASH_ADD(hh, c->known, pid, sizeof(k->pid), k);
-	return k;
+	recorder_item(c->recorder, kind, now, body, len);
+	core_input(c->core, kind, now, body, len);
 }
 
-/* Sockets are closed after the process has exited: its name is kept for a while. */
-static void unknow_later(struct collector *c, uint32_t pid, uint64_t now)
-{
-	struct known *k;
+/* ---- what the core is to know of a process before something is said of it ---- */
 
-	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
-	if (k)
-		k->gone_ns = now;
+static void tell_process(struct collector *c, uint32_t pid)
+{
+	enum core_knows knows = core_knows(c->core, pid);
+	struct item_process p;
+	int e;
+
+	if (knows == KNOWS)
+		return;
+	memset(&p, 0, sizeof(p));
+	p.pid = pid;
+	e = procinfo_read(pid, &p.info);
+	/* It has exited: what it was called stays, unless its number is another's by now. */
+	if (e && knows == KNOWS_GONE)
+		return;
+	feed(c, ITEM_PROCESS, now_ns(), &p, sizeof(p));
 }
 
 /* Another program: what it was called is known no more. */
-static void unknow_now(struct collector *c, uint32_t pid)
+static void tell_process_again(struct collector *c, uint32_t pid)
 {
-	struct known *k;
+	struct item_process p;
 
-	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
-	if (k)
-		procinfo_read(pid, &k->info);
-}
-
-static void unknow_gone(struct collector *c, uint64_t now)
-{
-	struct known *k, *tmp;
-
-	HASH_ITER (hh, c->known, k, tmp) {
-		if (!k->gone_ns || k->gone_ns + KEEP_NAME_NS > now)
-			continue;
-		HASH_DEL(c->known, k);
-		free(k);
-	}
+	if (core_knows(c->core, pid) == KNOWS_NOT)
+		return;
+	memset(&p, 0, sizeof(p));
+	p.pid = pid;
+	procinfo_read(pid, &p.info);
+	feed(c, ITEM_PROCESS, now_ns(), &p, sizeof(p));
 }
 
 /* ---- what the parts tell ---- */
 
-static void on_finding(void *ctx, struct finding *f)
+/* The core has said it; nothing here may come back to it. */
+static void on_finding(void *ctx, const struct finding *f)
 {
 	struct collector *c = ctx;
-	struct known *k = know(c, f->pid);
 
-	if (k) {
-		memcpy(f->exe_name, k->info.exe_name, sizeof(f->exe_name));
-		memcpy(f->container_id, k->info.container_id, sizeof(f->container_id));
-	}
-	if (f->transport == TRANSPORT_TCP)
-		f->protocol = protocol_from_port(f->peer_port);
-	if (c->o->fail_on != VERDICT_NONE && f->verdict >= c->o->fail_on &&
-	    f->confidence >= CONF_LIKELY)
-		c->failed_on = true;
-	SINKS(c, finding, f);
 	if (f->verdict >= VERDICT_ABANDONED)
 		runtimes_finding(c->runtimes, f->pid);
+	if (f->verdict >= VERDICT_ABANDONED && f->confidence >= CONF_LIKELY)
+		recorder_finding(c->recorder, now_ns());
 }
 
 static void on_runtime(void *ctx, const struct runtime_report *r)
 {
-	struct collector *c = ctx;
-	struct runtime_report copy = *r;
-
-	copy.time_ns = now_ns();
-	SINKS(c, runtime, &copy);
-}
-
-static void on_socket(void *ctx, struct socket_report *r)
-{
-	struct collector *c = ctx;
-	struct known *k = know(c, r->pid);
-
-	if (k)
-		memcpy(r->comm, k->info.comm, sizeof(r->comm));
-	SINKS(c, socket, r);
+	feed(ctx, ITEM_RUNTIME, now_ns(), r, sizeof(*r));
 }
 
 static void on_event(void *ctx, const struct ev_head *h)
 {
+	const struct ev_step *e = (const struct ev_step *)h;
 	struct collector *c = ctx;
 
-	c->events++;
 	switch (h->kind) {
 	case EV_STEP:
-		correlate_step(c->correlator, (const struct ev_step *)h);
-		break;
 	case EV_LEDGER:
-		if (c->ledgers)
-			ledgers_end(c->ledgers, (const struct ev_step *)h);
+		tell_process(c, e->l.owner.tgid ? e->l.owner.tgid : h->tgid);
 		break;
 	case EV_PROCESS:
 		runtimes_look(c->runtimes, h->tgid);
-		know(c, h->tgid);
+		tell_process(c, h->tgid);
 		break;
 	case EV_EXEC:
 		runtimes_exec(c->runtimes, h->tgid);
-		unknow_now(c, h->tgid);
+		tell_process_again(c, h->tgid);
 		break;
 	case EV_EXIT:
 		runtimes_exit(c->runtimes, h->tgid);
-		correlate_exit(c->correlator, h->tgid, h->ts);
-		unknow_later(c, h->tgid, h->ts);
 		break;
 	case EV_LOOP:
 		runtimes_loop(c->runtimes, (const struct ev_loop *)h);
@@ -221,6 +155,7 @@ static void on_event(void *ctx, const struct ev_head *h)
 		runtimes_layout(c->runtimes, h->tgid);
 		break;
 	}
+	feed(c, ITEM_EVENT, h->ts, h, h->size);
 }
 
 /* In the ring's callback: copy and return. */
@@ -255,56 +190,95 @@ static void pump(struct collector *c)
 	arm_retry(c, runtimes_retry(c->runtimes));
 }
 
-/* ---- losses and stats ---- */
+/* ---- losses and counters ---- */
 
-static void check_losses(struct collector *c)
+static void sample(struct collector *c, uint64_t now)
 {
-	uint64_t total[LOSS_MAX] = {0}, kernel[KLOSS_MAX] = {0}, now = now_ns();
+	uint64_t kernel[KLOSS_MAX] = {0};
+	struct item_sample s;
+	struct rusage ru;
 	int i;
 
 	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_RETURN == KLOSS_RETURN,
 		       "kernel causes are a prefix");
+	memset(&s, 0, sizeof(s));
+	session_counters(c->session, s.counters);
 	session_losses(c->session, kernel);
 	for (i = 0; i < KLOSS_MAX; i++)
-		total[i] = kernel[i];
-	total[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
-	total[LOSS_SKIPPED] = session_skipped(c->session);
-	total[LOSS_TRACK_FULL] = correlate_lost(c->correlator) + c->queue.dropped;
-	total[LOSS_BAD_RECORD] = session_bad_records(c->session);
-	for (i = 0; i < c->n_sinks; i++)
-		if (c->sinks[i]->failures)
-			total[LOSS_SINK] += c->sinks[i]->failures(c->sinks[i]->ctx);
-	for (i = 0; i < LOSS_MAX; i++) {
-		uint64_t more = total[i] - c->lost[i];
-
-		if (!more)
-			continue;
-		c->lost[i] = total[i];
-		SINKS(c, lost, now, (enum loss)i, more, total[i]);
-	}
+		s.lost[i] = kernel[i];
+	s.lost[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
+	s.lost[LOSS_SKIPPED] = session_skipped(c->session);
+	s.lost[LOSS_TRACK_FULL] = c->queue.dropped;
+	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
+	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder) +
+			    metrics_failures(c->metrics);
+	s.rss_bytes = procinfo_own_memory();
+	getrusage(RUSAGE_SELF, &ru);
+	s.cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
+		   (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
+	feed(c, ITEM_SAMPLE, now, &s, sizeof(s));
 }
 
-static void fill_stats(struct collector *c, struct run_stats *s)
-{
-	uint64_t n[CNT_MAX] = {0};
-	struct rusage ru;
+/* ---- metrics ---- */
 
-	memset(s, 0, sizeof(*s));
-	s->time_ns = now_ns();
-	session_counters(c->session, n);
-	s->sockets_total = n[CNT_SOCKETS];
-	s->sockets_tracked = c->rows;
-	s->sockets_adopted = n[CNT_ADOPTED];
-	s->requests = n[CNT_REQUESTS] + c->open_requests;
-	s->replies = n[CNT_REPLIES] + c->open_replies;
-	s->cancellations = n[CNT_CANCELS];
-	correlate_totals(c->correlator, s->findings);
-	memcpy(s->lost, c->lost, sizeof(s->lost));
-	s->events = c->events;
-	getrusage(RUSAGE_SELF, &ru);
-	s->rss_bytes = procinfo_own_memory();
-	s->cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
-		    (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
+static void add_value(struct metrics_value *v, size_t *n, const char *name, uint64_t value)
+{
+	if (*n == METRICS_NAMES_MAX)
+		return;
+	snprintf(v[*n].name, sizeof(v[*n].name), "%s", name);
+	v[(*n)++].value = value;
+}
+
+static void on_program(void *ctx, const char *name, uint64_t ns)
+{
+	struct metrics_numbers *n = ctx;
+
+	add_value(n->programs, &n->n_programs, name, ns);
+}
+
+static void on_map(void *ctx, const char *name, uint64_t entries)
+{
+	struct metrics_numbers *n = ctx;
+
+	add_value(n->maps, &n->n_maps, name, entries);
+}
+
+static void update_metrics(struct collector *c, uint64_t now, bool last)
+{
+	struct metrics_numbers *n = c->numbers;
+
+	if (!c->metrics)
+		return;
+	core_stats(c->core, now, &n->stats);
+	n->n_programs = 0;
+	session_programs(c->session, on_program, n);
+	if (!c->walked_ns || now - c->walked_ns >= WALK_NS) {
+		c->walked_ns = now;
+		n->n_maps = 0;
+		session_maps(c->session, on_map, n);
+	}
+	metrics_update(c->metrics, n, last);
+}
+
+static int open_metrics(struct collector *c)
+{
+	struct utsname u = {0};
+	char err[512];
+	int e;
+
+	if (!c->o->metrics && !c->o->metrics_file)
+		return 0;
+	c->numbers = calloc(1, sizeof(*c->numbers));
+	if (!c->numbers)
+		return -ENOMEM;
+	uname(&u);
+	snprintf(c->numbers->version, sizeof(c->numbers->version), "%s", MISPAIR_VERSION);
+	snprintf(c->numbers->kernel, sizeof(c->numbers->kernel), "%.65s", u.release);
+	snprintf(c->numbers->tier, sizeof(c->numbers->tier), "%.15s", session_tier(c->session));
+	e = metrics_new(c->o->metrics, c->o->metrics_file, &c->metrics, err, sizeof(err));
+	if (e)
+		fprintf(stderr, "mispair: %s\n", err);
+	return e;
 }
 
 /* ---- the refresh pass ---- */
@@ -312,88 +286,45 @@ static void fill_stats(struct collector *c, struct run_stats *s)
 struct refresh {
 	struct collector *c;
 	uint64_t now;
-	bool rows;	    /* for sinks that show connections */
-	struct known *last; /* many rows in turn are of one process */
+	bool rows; /* a sink shows connections: it wants their processes' names */
 };
-
-/* Is it time for a sink that shows connections? Half a tick early is better than a tick late. */
-static bool rows_due(const struct collector *c, uint64_t now)
-{
-	int i;
-
-	for (i = 0; i < c->n_sinks; i++) {
-		const struct sink *s = c->sinks[i];
-		uint64_t every = s->refresh_ns ? s->refresh_ns(s->ctx) : 0;
-
-		if (s->row && now + TICK_NS / 2 >= c->rounds_ns + every)
-			return !c->stopping;
-	}
-	return false;
-}
-
-static void tell_row(struct refresh *r, const struct ledger_row *row)
-{
-	struct view_source_row v = {.ledger = row, .comm = "", .exe_name = "", .container_id = ""};
-	uint32_t pid = row->l.owner.tgid;
-
-	if (pid && (!r->last || r->last->pid != pid))
-		r->last = know(r->c, pid);
-	if (pid && r->last) {
-		v.comm = r->last->info.comm;
-		v.exe_name = r->last->info.exe_name;
-		v.container_id = r->last->info.container_id;
-	}
-	SINKS(r->c, row, &v);
-}
 
 static void on_row(void *ctx, const struct ledger_row *row)
 {
 	struct refresh *r = ctx;
 	struct collector *c = r->c;
 	const struct ledger *l = &row->l;
-	struct known *k;
+	struct item_row item;
 
-	c->rows++;
-	c->open_requests += l->requests;
-	c->open_replies += l->replies;
-	correlate_seen(c->correlator, row);
-	if (c->ledgers)
-		ledgers_row(c->ledgers, row);
-	if (r->rows)
-		tell_row(r, row);
-	if (l->last_tx_ns + IDLE_NS > r->now || l->last_rx_ns + IDLE_NS > r->now)
-		return;
-	if (l->watch)
-		correlate_rest(c->correlator, row, r->now);
-	if ((!ledger_owed(l) && !l->abandoned) || (l->owner.kind != OWNER_TASK && !l->gave_up))
-		return;
-	k = know(c, l->owner.tgid);
-	correlate_idle(c->correlator, row,
-		       l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row),
-		       k ? k->info.comm : NULL, r->now);
+	memset(&item, 0, sizeof(item));
+	memcpy(&item.row, row, sizeof(*row));
+	item.rested = l->last_tx_ns + IDLE_NS <= r->now && l->last_rx_ns + IDLE_NS <= r->now;
+	item.looked = item.rested && (ledger_owed(l) || l->abandoned) &&
+		      (l->owner.kind == OWNER_TASK || l->gave_up);
+	if (item.looked)
+		item.status = l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row);
+	if (l->owner.tgid && (item.looked || l->watch || c->o->ledgers || r->rows || c->recorder))
+		tell_process(c, l->owner.tgid);
+	feed(c, ITEM_ROW, r->now, &item, sizeof(item));
 }
 
 static void refresh(struct collector *c)
 {
 	struct refresh r = {.c = c, .now = now_ns()};
-	struct run_stats s;
 
-	r.rows = rows_due(c, r.now);
-	if (r.rows)
-		SINKS(c, round_begin, r.now);
-	c->rows = c->open_requests = c->open_replies = 0;
+	r.rows = core_rows_due(c->core, r.now);
+	feed(c, ITEM_ROUND, r.now, NULL, 0);
 	session_rows(c->session, on_row, &r);
-	correlate_round(c->correlator, r.now);
-	if (c->ledgers)
-		ledgers_round(c->ledgers, r.now);
-	unknow_gone(c, r.now);
+	feed(c, ITEM_ROUND_END, r.now, NULL, 0);
 	runtimes_refresh(c->runtimes);
-	check_losses(c);
-	if (!r.rows)
-		return;
-	c->rounds_ns = r.now;
-	fill_stats(c, &s);
-	SINKS(c, round_end, &s);
+	sample(c, now_ns());
+	update_metrics(c, r.now, false);
+}
+
+static void stop_for(struct collector *c, const char *reason)
+{
+	c->stopping = true;
+	c->reason = reason;
 }
 
 /* A sink may want to end the run: its user has pressed q, or it has shown what it was to show. */
@@ -402,12 +333,10 @@ static void ask_sinks(struct collector *c)
 	const char *why;
 	int i;
 
-	for (i = 0; i < c->n_sinks && !c->stopping; i++) {
-		why = c->sinks[i]->done ? c->sinks[i]->done(c->sinks[i]->ctx) : NULL;
-		if (!why)
-			continue;
-		c->stopping = true;
-		c->reason = why;
+	for (i = 0; i < c->sinks.n && !c->stopping; i++) {
+		why = c->sinks.list[i]->done ? c->sinks.list[i]->done(c->sinks.list[i]->ctx) : NULL;
+		if (why)
+			stop_for(c, why);
 	}
 }
 
@@ -415,79 +344,53 @@ static void tell_ready(struct collector *c)
 {
 	int i;
 
-	for (i = 0; i < c->n_sinks; i++)
-		if (c->sinks[i]->ready)
-			c->sinks[i]->ready(c->sinks[i]->ctx);
+	for (i = 0; i < c->sinks.n; i++)
+		if (c->sinks.list[i]->ready)
+			c->sinks.list[i]->ready(c->sinks.list[i]->ctx);
 }
 
 static void on_tick(struct collector *c)
 {
 	uint64_t now = now_ns(), expired;
-	struct run_stats s;
 
 	if (read(c->tick, &expired, sizeof(expired)) < 0)
 		return;
-	correlate_tick(c->correlator, now);
-	if (++c->ticks >= REFRESH_TICKS || rows_due(c, now)) {
+	feed(c, ITEM_TICK, now, NULL, 0);
+	if (++c->ticks >= REFRESH_TICKS || core_rows_due(c->core, now)) {
 		c->ticks = 0;
 		refresh(c);
 	}
 	if (c->o->stats_ns && now >= c->next_stats_ns) {
 		c->next_stats_ns = now + c->o->stats_ns;
-		fill_stats(c, &s);
-		SINKS(c, stats, &s);
+		sample(c, now);
+		feed(c, ITEM_STATS, now, NULL, 0);
 	}
-	if (c->o->duration_ns && now - c->started_ns >= c->o->duration_ns) {
-		c->stopping = true;
-		c->reason = "duration reached";
-	}
+	recorder_tick(c->recorder, c->core, now);
+	sinks_tick(&c->sinks);
+	if (c->o->duration_ns && now - c->started_ns >= c->o->duration_ns)
+		stop_for(c, "duration reached");
+	if (recorder_full(c->recorder))
+		stop_for(c, "recording full");
 	/* Nobody reads what we say: `mispair trace --json - | head` ends here. */
-	if ((c->json && sink_ndjson_closed(c->json)) || (c->text && sink_text_closed(c->text))) {
-		c->stopping = true;
-		c->reason = "output closed";
-	}
+	if (sinks_closed(&c->sinks))
+		stop_for(c, "output closed");
 }
 
 /* ---- open, run, close ---- */
 
-static int open_sinks(struct collector *c)
+static int open_recorder(struct collector *c)
 {
-	const struct options *o = c->o;
-	bool json_stdout = o->json && !strcmp(o->json, "-");
-	/* run: the command owns stdout. */
-	FILE *out = o->command && *o->command ? stderr : stdout;
-	struct sink_text_opts t = {
-		.ascii = o->ascii, .quiet = o->quiet, .show_timeline = !o->no_timeline};
-	const char *no_color = getenv("NO_COLOR");
+	struct recorder_opts ro = {
+		.path = c->o->record, .max_size = c->o->max_size, .keep_ns = c->o->keep_ns};
 	char err[256];
 	int e;
 
-	if (o->json) {
-		e = sink_ndjson_new(o->json, &c->json, err, sizeof(err));
-		if (e) {
-			fprintf(stderr, "mispair: %s\n", err);
-			return e;
-		}
-		c->sinks[c->n_sinks++] = c->json;
-	}
-	if (json_stdout && out == stdout)
+	if (!c->o->record)
 		return 0;
-	if (o->show != SHOW_LINES) {
-		struct sink *view = o->show == SHOW_BATCH ? sink_batch_new(out, o) : tui_new(o);
-
-		if (!view)
-			return -ENOMEM;
-		c->sinks[c->n_sinks++] = view;
-		return 0;
-	}
-	t.color = o->color >= 0 ? o->color
-				: isatty(fileno(out)) && !(no_color && *no_color) &&
-					  !(getenv("TERM") && !strcmp(getenv("TERM"), "dumb"));
-	c->text = sink_text_new(out, &t);
-	if (!c->text)
-		return -ENOMEM;
-	c->sinks[c->n_sinks++] = c->text;
-	return 0;
+	e = recorder_new(&ro, &c->recorder, err, sizeof(err));
+	if (e)
+		fprintf(stderr, "mispair: %s\n", err);
+	return e;
 }
 
 static int watch(struct collector *c, int fd)
@@ -497,20 +400,24 @@ static int watch(struct collector *c, int fd)
 	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
+/* Before any thread is made: one that does not block them would die of them for all. */
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+	sigprocmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 static int open_loop(struct collector *c)
 {
 	struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
-	sigset_t set;
 	int e, i;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, &c->old_mask);
-	signal(SIGPIPE, SIG_IGN);
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
-	c->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	c->signals = signalfd(-1, &c->mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	c->tick = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	c->retry = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (c->epoll < 0 || c->signals < 0 || c->tick < 0 || c->retry < 0 ||
@@ -521,9 +428,9 @@ static int open_loop(struct collector *c)
 		e = watch(c, c->tick);
 	if (!e)
 		e = watch(c, c->retry);
-	for (i = 0; i < c->n_sinks && c->view < 0; i++)
-		if (c->sinks[i]->poll_fd)
-			c->view = c->sinks[i]->poll_fd(c->sinks[i]->ctx);
+	for (i = 0; i < c->sinks.n && c->view < 0; i++)
+		if (c->sinks.list[i]->poll_fd)
+			c->view = c->sinks.list[i]->poll_fd(c->sinks.list[i]->ctx);
 	if (!e && c->view >= 0)
 		e = watch(c, c->view);
 	return e ? e : watch(c, session_ring_fd(c->session));
@@ -531,21 +438,15 @@ static int open_loop(struct collector *c)
 
 static void free_collector(struct collector *c)
 {
-	struct known *k, *tmp;
-	int i;
-
-	for (i = 0; i < c->n_sinks; i++)
-		c->sinks[i]->finish(c->sinks[i]->ctx);
+	metrics_free(c->metrics);
+	free(c->numbers);
+	recorder_close(c->recorder, c->core);
+	sinks_finish(&c->sinks);
 	runtimes_free(c->runtimes);
 	mmapwatch_free(c->mmaps);
-	correlator_free(c->correlator);
-	ledgers_free(c->ledgers);
+	core_free(c->core);
 	session_close(c->session);
 	queue_free(&c->queue);
-	HASH_ITER (hh, c->known, k, tmp) {
-		HASH_DEL(c->known, k);
-		free(k);
-	}
 	if (c->epoll > 0) {
 		close(c->epoll);
 		close(c->signals);
@@ -564,8 +465,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				  .tier = o->tier};
 	struct runtimes_opts ro = {
 		.precise = o->precise, .by_file = command != NULL, .no_memory = o->no_memory};
-	struct correlate_opts co = {0};
 	struct collector *c = calloc(1, sizeof(*c));
+	struct core_opts co = {.fail_on = o->fail_on, .finding = on_finding, .ctx = c};
 	char err[512] = "";
 	uint32_t i;
 	int e;
@@ -575,6 +476,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	c->o = o;
 	c->command = command;
 	c->view = -1;
+	block_signals(&c->mask);
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));
@@ -582,14 +484,17 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	}
 	if (*session_degraded(c->session))
 		fprintf(stderr, "mispair: %s\n", session_degraded(c->session));
-	e = open_sinks(c);
+	e = sinks_open(&c->sinks, o);
+	if (!e)
+		e = open_recorder(c);
+	if (!e)
+		e = open_metrics(c);
 	if (e)
 		goto fail;
+	co.sinks = &c->sinks;
 	c->runtimes = runtimes_new(c->session, &ro, on_runtime, c);
-	c->correlator = correlator_new(&co, on_finding, c);
-	if (o->ledgers)
-		c->ledgers = ledgers_new(on_socket, c);
-	e = c->runtimes && c->correlator && (c->ledgers || !o->ledgers) ? open_loop(c) : -ENOMEM;
+	c->core = core_new(&co);
+	e = c->runtimes && c->core ? open_loop(c) : -ENOMEM;
 	if (e) {
 		fprintf(stderr, "mispair: cannot set up: %s\n", strerror(-e));
 		goto fail;
@@ -636,21 +541,38 @@ void collector_adopt(struct collector *c)
 
 void collector_start(struct collector *c)
 {
-	struct start_info info = {.time_ns = now_ns(),
-				  .version = MISPAIR_VERSION,
+	struct item_start fixed = {.wall_offset_ns = wallclock_offset_ns(),
+				   .ledgers = c->o->ledgers};
+	struct start_info info = {.version = MISPAIR_VERSION,
 				  .tier = session_tier(c->session),
 				  .hooks = session_hooks(c->session),
 				  .filters = c->o->filter_text,
 				  .command = c->command};
+	char *body = malloc(ITEM_BODY_MAX);
 	struct utsname u;
+	size_t len;
 
-	c->started_ns = info.time_ns;
+	c->started_ns = now_ns();
 	c->next_stats_ns = c->started_ns + c->o->stats_ns;
-	if (!uname(&u)) {
+	if (!uname(&u))
 		snprintf(info.kernel, sizeof(info.kernel), "%s", u.release);
-		snprintf(info.host, sizeof(info.host), "%s", u.nodename);
-	}
-	SINKS(c, start, &info);
+	/* A name that does not fit, or that we may not ask for, is unknown. */
+	if (gethostname(info.host, sizeof(info.host) - 1))
+		info.host[0] = 0;
+	len = body ? item_start_write(body, ITEM_BODY_MAX, &fixed, &info) : 0;
+	if (len)
+		feed(c, ITEM_START, c->started_ns, body, len);
+	free(body);
+}
+
+/*
+ * With --json FILE a SIGHUP that somebody sent means: open the file anew. One from the kernel means
+ * that the terminal has gone, and is an end as any other.
+ */
+static bool means_reopen(const struct collector *c, const struct signalfd_siginfo *si)
+{
+	return si->ssi_signo == SIGHUP && si->ssi_code != SI_KERNEL && c->o->json &&
+	       strcmp(c->o->json, "-");
 }
 
 /* A first signal is passed on to the command, which then ends by itself; a second one ends us. */
@@ -662,6 +584,10 @@ static void on_signal(struct collector *c, uint32_t child)
 
 	if (read(c->signals, &si, sizeof(si)) != sizeof(si))
 		return;
+	if (means_reopen(c, &si)) {
+		sinks_reopen(&c->sinks);
+		return;
+	}
 	if (child && !c->reason) {
 		c->reason = names[si.ssi_signo];
 		/* A terminal has sent it to the whole foreground group already. */
@@ -708,28 +634,25 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 
 int collector_close(struct collector *c, int status)
 {
-	struct stop_info stop = {.command_status = status};
-	bool lost = false, failed_on;
-	int i, code;
+	struct item_stop stop = {.command_status = status};
+	int code = EXIT_NOTHING;
+	uint64_t now;
 
 	pump(c);
 	refresh(c);
 	pump(c);
-	if (c->ledgers)
-		ledgers_finish(c->ledgers, now_ns());
-	correlate_finish(c->correlator, now_ns());
-	check_losses(c);
-	fill_stats(c, &stop.stats);
-	stop.time_ns = stop.stats.time_ns;
-	stop.reason = c->reason ? c->reason : status >= 0 ? "command exited" : "end";
-	SINKS(c, stop, &stop);
-	for (i = 0; i < LOSS_MAX; i++)
-		lost |= c->lost[i] != 0;
-	failed_on = c->failed_on;
-	code = EXIT_NOTHING;
-	if (failed_on)
+	now = now_ns();
+	feed(c, ITEM_FINISH, now, NULL, 0);
+	sample(c, now);
+	update_metrics(c, now, true);
+	snprintf(stop.reason, sizeof(stop.reason), "%s",
+		 c->reason     ? c->reason
+		 : status >= 0 ? "command exited"
+			       : "end");
+	feed(c, ITEM_STOP, now, &stop, sizeof(stop));
+	if (core_failed_on(c->core))
 		code = EXIT_FOUND;
-	else if (c->o->strict && lost)
+	else if (c->o->strict && core_lost(c->core))
 		code = EXIT_LOST;
 	else if (status >= 0)
 		code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

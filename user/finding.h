@@ -160,11 +160,13 @@ struct start_info {
 	uint64_t time_ns;
 	const char *version;
 	char kernel[65];
+	char host[65];		  /* "" if unknown */
 	const char *tier;	  /* "tp_btf" */
 	const char *const *hooks; /* NULL-terminated names of attached programs */
 	const char *filters;	  /* as text, "" for none */
 	const char *command;	  /* mispair run: the command line, else NULL */
-	char host[65];		  /* "" if unknown */
+	uint64_t wall_offset_ns;  /* wall time minus CLOCK_MONOTONIC on that host, modulo 2^64 */
+	bool has_wall_offset;
 };
 
 /* A runtime that was found in a process. */

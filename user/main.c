@@ -15,7 +15,10 @@ static const struct command {
 	{"top", cmd_top, "the live view of this host's connections (-b: as plain text)"},
 	{"run", cmd_run, "trace one command and its children, then sum up"},
 	{"trace", cmd_trace, "findings on this host as they happen"},
+	{"record", cmd_record, "the same as trace or run, and all that was seen into a file"},
+	{"replay", cmd_replay, "a recording, as if it happened now; on any machine, without root"},
 	{"probe", cmd_probe, "what this kernel and a process offer"},
+	{"schema", cmd_schema, "the JSON Schema of the events"},
 	{NULL, NULL, NULL},
 };
 

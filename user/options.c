@@ -7,8 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "metrics.h"
 #include "numparse.h"
 #include "options.h"
+#include "recorder.h"
 
 enum {
 	OPT_JSON = 256,
@@ -29,6 +31,18 @@ enum {
 	OPT_NO_TIMELINE,
 	OPT_NO_MEMORY,
 	OPT_MOUSE,
+	OPT_KEEP,
+	OPT_MAX_SIZE,
+	OPT_ROTATE_SIZE,
+	OPT_ROTATE_COUNT,
+	OPT_SOCKET,
+	OPT_SYSLOG,
+	OPT_METRICS,
+	OPT_METRICS_FILE,
+	OPT_OTLP,
+	OPT_KAFKA,
+	OPT_TOPIC,
+	OPT_KAFKA_CONFIG,
 };
 
 static const struct row {
@@ -37,37 +51,58 @@ static const struct row {
 	enum command_bit cmds;
 	const char *help;
 } rows[] = {
-	{'b', "batch", NULL, FOR_TOP, "plain text instead of a screen, for pipes and cron"},
-	{'n', "count", "COUNT", FOR_TOP, "with -b: end after so many refreshes"},
-	{'d', "delay", "SECS", FOR_TOP, "seconds between two refreshes (default 1; 0.1 to 3600)"},
-	{'o', "sort", "COLUMN", FOR_TOP, "sort by this column, -COLUMN the other way round"},
-	{OPT_MOUSE, "mouse", NULL, FOR_TOP,
+	{'b', "batch", NULL, FOR_SHOW, "plain text instead of a screen, for pipes and cron"},
+	{'n', "count", "COUNT", FOR_SHOW, "with -b: end after so many refreshes"},
+	{'d', "delay", "SECS", FOR_SHOW, "seconds between two refreshes (default 1; 0.1 to 3600)"},
+	{'o', "sort", "COLUMN", FOR_SHOW, "sort by this column, -COLUMN the other way round"},
+	{OPT_MOUSE, "mouse", NULL, FOR_SHOW,
 	 "clicks and the wheel; the terminal selects no text then"},
-	{'p', "pid", "PID", FOR_HOST,
+	{'p', "pid", "PID", FOR_HOST | FOR_RECORD,
 	 "only this process and what it forks from now on (repeatable)"},
-	{'c', "comm", "COMM", FOR_ALL, "only threads of this name (repeatable)"},
-	{OPT_PORT, "port", "N", FOR_ALL, "only connections to this port (repeatable)"},
-	{OPT_PEER, "peer", "ADDR", FOR_ALL, "only connections to this address (repeatable)"},
+	{'c', "comm", "COMM", FOR_LIVE, "only threads of this name (repeatable)"},
+	{OPT_PORT, "port", "N", FOR_LIVE, "only connections to this port (repeatable)"},
+	{OPT_PEER, "peer", "ADDR", FOR_LIVE, "only connections to this address (repeatable)"},
 	{OPT_JSON, "json", "FILE", FOR_ALL, "events as NDJSON; - is standard output"},
+	{OPT_ROTATE_SIZE, "rotate-size", "BYTES", FOR_LIVE,
+	 "begin a new --json file before it is larger; SIGHUP opens it anew too"},
+	{OPT_ROTATE_COUNT, "rotate-count", "N", FOR_LIVE,
+	 "keep FILE.1 to FILE.N of the old ones (default 5)"},
+	{OPT_SOCKET, "socket", "PATH", FOR_LIVE, "the same lines for readers of a Unix socket"},
+	{OPT_SYSLOG, "syslog", "[=SOCKET]", FOR_LIVE,
+	 "findings to the system's log (journald's too), or to the one behind SOCKET"},
+	{OPT_METRICS, "metrics", "[ADDR:]PORT", FOR_LIVE,
+	 "Prometheus' /metrics there (default address 127.0.0.1)"},
+	{OPT_METRICS_FILE, "metrics-file", "FILE", FOR_LIVE,
+	 "the same for node_exporter's textfile collector, every 5 s"},
+	{OPT_OTLP, "otlp", "URL", FOR_LIVE, "findings as OpenTelemetry logs (OTLP/HTTP JSON)"},
+	{OPT_KAFKA, "kafka", "BROKERS", FOR_LIVE, "events to Kafka, keyed by connection"},
+	{OPT_TOPIC, "topic", "TOPIC", FOR_LIVE, "Kafka's topic (default mispair)"},
+	{OPT_KAFKA_CONFIG, "kafka-config", "NAME=VALUE", FOR_LIVE,
+	 "a setting of librdkafka, such as security.protocol=ssl (repeatable)"},
+	{'w', "write", "FILE", FOR_LIVE, "record all that is seen, for `mispair replay`"},
+	{OPT_MAX_SIZE, "max-size", "BYTES", FOR_LIVE,
+	 "of the recording: at its end the run ends (default 1G)"},
+	{OPT_KEEP, "keep", "TIME", FOR_LIVE,
+	 "write only so much before each likely finding, and two seconds after"},
 	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_ALL,
 	 "exit 3 from this verdict on: reused, dirty, abandoned, never (run: reused)"},
 	{OPT_STRICT, "strict", NULL, FOR_ALL, "exit 6 if evidence was lost"},
-	{OPT_LEDGERS, "ledgers", NULL, FOR_ALL,
+	{OPT_LEDGERS, "ledgers", NULL, FOR_LIVE,
 	 "report every client connection's counts at its end"},
-	{OPT_PRECISE, "precise", "WHEN", FOR_ALL,
+	{OPT_PRECISE, "precise", "WHEN", FOR_LIVE,
 	 "probe cancellations themselves: auto (while a process is young, and after a finding), "
 	 "always, never"},
-	{OPT_NO_MEMORY, "no-memory", NULL, FOR_ALL,
+	{OPT_NO_MEMORY, "no-memory", NULL, FOR_LIVE,
 	 "read no task from memory: probe every step, as for a CPython that is not known"},
-	{OPT_HOOK, "hook", "TIER", FOR_ALL, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
-	{OPT_RING, "ring-size", "BYTES", FOR_ALL, "ring buffer, 4K to 256M (default 4M)"},
-	{OPT_STATS, "stats", "TIME", FOR_ALL, "a stats event this often (default 10s, 0s: never)"},
-	{OPT_DURATION, "duration", "TIME", FOR_HOST, "stop after this long"},
+	{OPT_HOOK, "hook", "TIER", FOR_LIVE, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
+	{OPT_RING, "ring-size", "BYTES", FOR_LIVE, "ring buffer, 4K to 256M (default 4M)"},
+	{OPT_STATS, "stats", "TIME", FOR_LIVE, "a stats event this often (default 10s, 0s: never)"},
+	{OPT_DURATION, "duration", "TIME", FOR_HOST | FOR_RECORD, "stop after this long"},
 	{OPT_NO_TIMELINE, "no-timeline", NULL, FOR_ALL, "one line a finding, no chart"},
 	{OPT_QUIET, "quiet", NULL, FOR_ALL, "findings and losses only"},
 	{OPT_ASCII, "ascii", NULL, FOR_ALL, "nothing outside ASCII"},
 	{OPT_COLOR, "color", "WHEN", FOR_ALL, "auto, always, never (NO_COLOR is obeyed)"},
-	{OPT_VERBOSE, "verbose", NULL, FOR_ALL, "libbpf's log on standard error"},
+	{OPT_VERBOSE, "verbose", NULL, FOR_LIVE, "libbpf's log on standard error"},
 	{'h', "help", NULL, FOR_ALL, "this text"},
 };
 
@@ -85,10 +120,10 @@ void options_help(FILE *to, enum command_bit cmd)
 			continue;
 		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", r->val < 256 ? "-" : " ",
 			 r->val < 256 ? r->val : ' ', r->val < 256 ? ", " : "  ", r->name,
-			 r->arg ? " " : "", r->arg ? r->arg : "");
+			 r->arg && strncmp(r->arg, "[=", 2) ? " " : "", r->arg ? r->arg : "");
 		fprintf(to, "  %-24s %s\n", left, r->help);
 	}
-	if (cmd != FOR_TOP)
+	if (!(cmd & FOR_SHOW))
 		return;
 	fputs("\nColumns (-o takes the name in the first column, the title, or the JSON key):\n",
 	      to);
@@ -240,8 +275,84 @@ static int apply_top(struct options *o, int val, const char *s)
 	}
 }
 
+static int parse_record(struct options *o, int val, const char *s)
+{
+	if (val == OPT_MAX_SIZE)
+		return parse_size(s, RECORDER_SIZE_MIN, 1ULL << 50, &o->max_size)
+			       ? bad("max-size", s, "a size from 512K is wanted")
+			       : 0;
+	if (val == OPT_KEEP)
+		return parse_duration_ns(s, 1000000000ULL, 3600ULL * 1000000000, &o->keep_ns)
+			       ? bad("keep", s, "a time from 1s to 1h is wanted")
+			       : 0;
+	o->record = s;
+	return *s && strcmp(s, "-") ? 0 : bad("write", s, "a file name is wanted");
+}
+
+static int parse_url(struct options *o, const char *s)
+{
+	o->otlp = s;
+	return strncmp(s, "http://", 7) && strncmp(s, "https://", 8)
+		       ? bad("otlp", s, "a URL such as http://127.0.0.1:4318/v1/logs is wanted")
+		       : 0;
+}
+
+static int parse_kafka_config(struct options *o, const char *s)
+{
+	int n = 0;
+
+	while (o->kafka_config[n])
+		n++;
+	if (n == KAFKA_CONFIG_MAX)
+		return bad("kafka-config", s, "too many (16 at most)");
+	o->kafka_config[n] = s;
+	return strchr(s, '=') > s ? 0 : bad("kafka-config", s, "NAME=VALUE is wanted");
+}
+
+static int parse_export(struct options *o, int val, const char *s)
+{
+	uint64_t n = 0;
+
+	switch (val) {
+	case OPT_ROTATE_SIZE:
+		return parse_size(s, 4096, 1ULL << 50, &o->rotate_size)
+			       ? bad("rotate-size", s, "a size from 4K is wanted")
+			       : 0;
+	case OPT_ROTATE_COUNT:
+		if (parse_u64(s, 0, 1000, &n))
+			return bad("rotate-count", s, "a number up to 1000 is wanted");
+		o->rotate_count = (uint32_t)n;
+		return 0;
+	case OPT_SOCKET:
+		o->socket = s;
+		return *s ? 0 : bad("socket", s, "a file name is wanted");
+	case OPT_SYSLOG:
+		o->syslog = true;
+		o->syslog_path = s;
+		return 0;
+	case OPT_METRICS:
+		o->metrics = s;
+		return metrics_parse_address(s, NULL) ? bad("metrics", s, "[ADDR:]PORT is wanted")
+						      : 0;
+	case OPT_METRICS_FILE:
+		o->metrics_file = s;
+		return *s ? 0 : bad("metrics-file", s, "a file name is wanted");
+	case OPT_OTLP:
+		return parse_url(o, s);
+	case OPT_KAFKA:
+		o->kafka = s;
+		return *s ? 0 : bad("kafka", s, "HOST:PORT of a broker is wanted");
+	case OPT_TOPIC:
+		o->topic = s;
+		return *s ? 0 : bad("topic", s, "a topic is wanted");
+	}
+	return parse_kafka_config(o, s);
+}
+
 static int apply(struct options *o, int val, const char *s)
 {
+	if (val >= OPT_ROTATE_SIZE)
+		return parse_export(o, val, s);
 	switch (val) {
 	case 'b':
 	case 'n':
@@ -249,6 +360,10 @@ static int apply(struct options *o, int val, const char *s)
 	case 'o':
 	case OPT_MOUSE:
 		return apply_top(o, val, s);
+	case 'w':
+	case OPT_MAX_SIZE:
+	case OPT_KEEP:
+		return parse_record(o, val, s);
 	case 'p':
 		return parse_pid(o, s);
 	case 'c':
@@ -315,6 +430,7 @@ static void remember_filter(struct options *o, int val, const char *name, const 
 int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv)
 {
 	struct option longs[N_ROWS + 1] = {{0}};
+	/* A command's own options are not ours; a replay has no command. */
 	char shorts[2 * N_ROWS + 4] = "+:";
 	size_t i, n = 0;
 	int val, index;
@@ -323,12 +439,20 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 	o->color = -1;
 	o->ring_size = 4u << 20;
 	o->stats_ns = 10ULL * 1000000000;
+	o->max_size = 1ULL << 30;
+	o->rotate_count = 5;
+	o->topic = "mispair";
 	o->fail_on = cmd == FOR_RUN ? VERDICT_REUSED : VERDICT_NONE;
+	if (cmd == FOR_REPLAY)
+		memcpy(shorts, ":", 2);
 	for (i = 0; i < N_ROWS; i++) {
 		if (!(rows[i].cmds & cmd))
 			continue;
 		longs[n].name = rows[i].name;
-		longs[n].has_arg = rows[i].arg ? required_argument : no_argument;
+		longs[n].has_arg = !rows[i].arg ? no_argument
+				   : rows[i].arg[0] == '[' && rows[i].arg[1] == '='
+					   ? optional_argument
+					   : required_argument;
 		longs[n++].val = rows[i].val;
 		if (rows[i].val < 256)
 			snprintf(shorts + strlen(shorts), 3, "%c%s", rows[i].val,
@@ -364,6 +488,10 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 	}
 	if (cmd == FOR_RUN && !argv[optind]) {
 		fprintf(stderr, "mispair: no command to run; try: mispair run -- CMD ARG...\n");
+		return -EINVAL;
+	}
+	if (cmd != FOR_REPLAY && o->keep_ns && !o->record) {
+		fprintf(stderr, "mispair: --keep is for a recording: -w FILE is missing\n");
 		return -EINVAL;
 	}
 	return 0;

@@ -25,6 +25,8 @@ enum {
 /* What standard output shows, beside events: lines as they happen, or connections. */
 enum show { SHOW_LINES, SHOW_VIEW, SHOW_BATCH };
 
+#define KAFKA_CONFIG_MAX 16
+
 struct options {
 	const char *json;     /* NULL: none; "-": stdout */
 	enum verdict fail_on; /* VERDICT_NONE: never */
@@ -42,16 +44,30 @@ struct options {
 	uint64_t delay_ns; /* between two refreshes of the view, 0: its own default */
 	struct filters filters;
 	char filter_text[512];
-	char **command; /* run: what follows the options */
+	uint64_t rotate_size; /* 0: never */
+	uint32_t rotate_count;
+	const char *socket; /* NULL: none */
+	bool syslog;
+	const char *syslog_path; /* NULL: /dev/log */
+	const char *otlp, *kafka, *topic;
+	const char *kafka_config[KAFKA_CONFIG_MAX + 1];
+	const char *metrics, *metrics_file;
+	const char *record; /* NULL: none */
+	uint64_t max_size;  /* of the recording */
+	uint64_t keep_ns;   /* flight recorder, 0: record all */
+	char **command;	    /* run, record: what follows the options; replay: its words */
 };
 
 enum command_bit {
 	FOR_RUN = 1,
 	FOR_TRACE = 2,
-	FOR_BOTH = 3,
 	FOR_TOP = 4,
-	FOR_HOST = 6,
-	FOR_ALL = 7
+	FOR_RECORD = 8,
+	FOR_REPLAY = 16,
+	FOR_HOST = FOR_TRACE | FOR_TOP,
+	FOR_LIVE = FOR_RUN | FOR_HOST | FOR_RECORD, /* they look at this host */
+	FOR_SHOW = FOR_TOP | FOR_REPLAY,
+	FOR_ALL = FOR_LIVE | FOR_REPLAY,
 };
 
 /* 0; -EINVAL after a message on stderr; 1: help is asked for. */

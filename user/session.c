@@ -398,6 +398,51 @@ uint64_t session_skipped(const struct session *s)
 	return n;
 }
 
+void session_programs(const struct session *s,
+		      void (*fn)(void *ctx, const char *name, uint64_t value), void *ctx)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		struct bpf_prog_info info = {0};
+		__u32 len = sizeof(info);
+
+		if (bpf_program__fd(prog) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) && info.run_time_ns)
+			fn(ctx, bpf_program__name(prog), info.run_time_ns);
+	}
+}
+
+/* A map that is changed meanwhile may send a walk back to its beginning: it ends all the same. */
+static uint64_t count_entries(const struct bpf_map *map)
+{
+	char key[2][256];
+	uint64_t n = 0, max = bpf_map__max_entries(map);
+	int e, fd = bpf_map__fd(map);
+
+	if (bpf_map__key_size(map) > sizeof(key[0]))
+		return 0;
+	for (e = bpf_map_get_next_key(fd, NULL, key[0]); !e && n < max; n++)
+		e = bpf_map_get_next_key(fd, key[n % 2], key[(n + 1) % 2]);
+	return n;
+}
+
+void session_maps(const struct session *s, void (*fn)(void *ctx, const char *name, uint64_t value),
+		  void *ctx)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, s->skel->obj)
+	{
+		enum bpf_map_type type = bpf_map__type(map);
+
+		if (bpf_map__fd(map) >= 0 &&
+		    (type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LRU_HASH))
+			fn(ctx, bpf_map__name(map), count_entries(map));
+	}
+}
+
 /* Runs an iterator to its end; its output is thrown away. */
 static int run_iterator(struct bpf_program *prog)
 {

@@ -60,6 +60,12 @@ int session_losses(struct session *s, uint64_t out[KLOSS_MAX]);
 int session_counters(struct session *s, uint64_t out[CNT_MAX]);
 /* Times that the kernel did not run one of our programs because it was running on that CPU. */
 uint64_t session_skipped(const struct session *s);
+/* Nanoseconds in each program that has run; none unless kernel.bpf_stats_enabled is set. */
+void session_programs(const struct session *s,
+		      void (*fn)(void *ctx, const char *name, uint64_t value), void *ctx);
+/* Entries of each map that can be walked; it is walked for it, so not too often. */
+void session_maps(const struct session *s, void (*fn)(void *ctx, const char *name, uint64_t value),
+		  void *ctx);
 /* Records of an unexpected size since the start. */
 uint64_t session_bad_records(const struct session *s);
 

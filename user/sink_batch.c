@@ -19,7 +19,12 @@ struct batch {
 
 static void on_start(void *ctx, const struct start_info *info)
 {
-	view_start(((struct batch *)ctx)->view, info);
+	struct batch *b = ctx;
+
+	/* A replay tells the time of the host that was traced. */
+	if (info->has_wall_offset)
+		b->wall_offset = info->wall_offset_ns;
+	view_start(b->view, info);
 }
 
 static void on_finding(void *ctx, const struct finding *f)

@@ -3,9 +3,7 @@
  * NDJSON sink.
  *
  * Invariants:
- * - A line is built whole in memory and handed to write(2) at once, so that a reader never sees
- *   half an event, unless the device itself took only a part. Then the next line starts with a
- *   newline, and only the torn line is lost.
+ * - A line is built whole in memory, once, and handed to every outlet.
  * - What a line says is valid UTF-8 and harmless on a terminal: strings pass escape_utf8(), json-c
  *   escapes C0, and render() escapes what else would act on a terminal, losing nothing.
  * - No event is ever written in part because memory ran out: struct line remembers any failure
@@ -14,7 +12,6 @@
 #include "sink_ndjson.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -25,17 +22,17 @@
 #include <unistd.h>
 
 #include "escape.h"
+#include "outlet_file.h"
 #include "wallclock.h"
 
-#define SCHEMA "mispair.event/1"
+#define SCHEMA	    "mispair.event/1"
+#define OUTLETS_MAX 8
 
 struct ndjson {
 	struct sink sink;
-	int fd;
-	bool own_fd;
-	bool dead; /* EPIPE: the reader has gone */
-	bool torn; /* the last byte written was not the end of a line */
-	uint64_t failures;
+	struct outlet *outlets[OUTLETS_MAX];
+	int n_outlets;
+	uint64_t failures; /* lines that could not be built */
 	uint64_t wall_offset;
 	char host[65];
 	char *buf; /* the line on its way out; grows, never shrinks */
@@ -46,6 +43,9 @@ struct ndjson {
 struct line {
 	struct json_object *obj;
 	bool failed;
+	const char *event, *severity;
+	uint64_t wall;
+	bool finding;
 };
 
 /* ---- building ---- */
@@ -136,8 +136,6 @@ static size_t render(struct ndjson *n, struct line *l)
 	 * Hidden characters can only be inside strings, where \u is another spelling of the same
 	 * string to a parser, but a C1 control or a direction mark does not reach a terminal.
 	 */
-	if (n->torn)
-		n->buf[out++] = '\n';
 	for (i = 0; i < len; i += step) {
 		step = escape_decode(text + i, len - i, &cp);
 		if (escape_is_hidden(cp)) {
@@ -151,41 +149,24 @@ static size_t render(struct ndjson *n, struct line *l)
 	return out;
 }
 
-static void write_out(struct ndjson *n, const char *buf, size_t len)
-{
-	size_t done = 0;
-	ssize_t ret;
-
-	while (done < len) {
-		ret = write(n->fd, buf + done, len - done);
-		if (ret < 0 && errno == EINTR)
-			continue;
-		if (ret <= 0)
-			break;
-		done += (size_t)ret;
-	}
-	if (done)
-		n->torn = buf[done - 1] != '\n';
-	if (done == len)
-		return;
-	if (ret < 0 && errno == EPIPE)
-		n->dead = true; /* "| head" has seen enough: not an error of ours */
-	else
-		n->failures++;
-}
-
 /* Consumes the line. */
 static void emit(struct ndjson *n, struct line *l)
 {
-	size_t len = 0;
+	struct event_line e = {.name = l->event,
+			       .severity = l->severity,
+			       .wall_ns = l->wall,
+			       .obj = l->obj,
+			       .finding = l->finding};
+	int i;
 
 	if (!l->failed)
-		len = render(n, l);
-	json_object_put(l->obj);
-	if (len)
-		write_out(n, n->buf, len);
-	else
+		e.len = render(n, l);
+	e.text = n->buf;
+	if (!e.len)
 		n->failures++;
+	for (i = 0; e.len && i < n->n_outlets; i++)
+		n->outlets[i]->line(n->outlets[i]->ctx, &e);
+	json_object_put(l->obj);
 }
 
 /* ---- what events have in common ---- */
@@ -206,13 +187,13 @@ static void put_time(struct line *l, uint64_t wall)
 	put_str(l, "time_unix_nano", text);
 }
 
-/* False if there is nobody to write for. */
-static bool begin(struct ndjson *n, struct line *l, uint64_t time_ns, const char *event,
+static void begin(struct ndjson *n, struct line *l, uint64_t time_ns, const char *event,
 		  const char *severity)
 {
-	if (n->dead)
-		return false;
-	*l = (struct line){.obj = json_object_new_object()};
+	*l = (struct line){.obj = json_object_new_object(),
+			   .event = event,
+			   .severity = severity,
+			   .wall = time_ns + n->wall_offset};
 	if (!l->obj)
 		l->failed = true;
 	put_str(l, "schema", SCHEMA);
@@ -220,7 +201,6 @@ static bool begin(struct ndjson *n, struct line *l, uint64_t time_ns, const char
 	put_str(l, "event.name", event);
 	put_str(l, "severity.text", severity);
 	put_known(l, "host.name", n->host, sizeof(n->host));
-	return true;
 }
 
 static void put_cookie(struct line *l, uint64_t cookie)
@@ -291,8 +271,12 @@ static void on_start(void *ctx, const struct start_info *info)
 	struct ndjson *n = ctx;
 	struct line l;
 
-	if (!begin(n, &l, info->time_ns, "mispair.start", "INFO"))
-		return;
+	/* A replay speaks for the host and the clock that were traced. */
+	if (info->has_wall_offset) {
+		memcpy(n->host, info->host, sizeof(n->host));
+		n->wall_offset = info->wall_offset_ns;
+	}
+	begin(n, &l, info->time_ns, "mispair.start", "INFO");
 	put_known(&l, "mispair.version", info->version, SIZE_MAX);
 	put_known(&l, "os.version", info->kernel, sizeof(info->kernel));
 	put_known(&l, "mispair.tier", info->tier, SIZE_MAX);
@@ -315,8 +299,7 @@ static void on_runtime(void *ctx, const struct runtime_report *r)
 	struct ndjson *n = ctx;
 	struct line l;
 
-	if (!begin(n, &l, r->time_ns, "mispair.runtime", "INFO"))
-		return;
+	begin(n, &l, r->time_ns, "mispair.runtime", "INFO");
 	put_u64(&l, "process.pid", r->pid);
 	put_known(&l, "mispair.process.comm", r->comm, sizeof(r->comm));
 	put_known(&l, "process.runtime.name", r->runtime, sizeof(r->runtime));
@@ -401,8 +384,10 @@ static void on_finding(void *ctx, const struct finding *f)
 	struct ndjson *n = ctx;
 	struct line l;
 
-	if (!event || !begin(n, &l, f->time_ns, event, finding_severity(f)))
+	if (!event)
 		return;
+	begin(n, &l, f->time_ns, event, finding_severity(f));
+	l.finding = true;
 	put_u64(&l, "process.pid", f->pid);
 	if (f->tid)
 		put_u64(&l, "thread.id", f->tid);
@@ -434,8 +419,7 @@ static void on_socket(void *ctx, const struct socket_report *s)
 	struct ndjson *n = ctx;
 	struct line l;
 
-	if (!begin(n, &l, s->time_ns, "mispair.connection.ledger", "INFO"))
-		return;
+	begin(n, &l, s->time_ns, "mispair.connection.ledger", "INFO");
 	put_u64(&l, "process.pid", s->pid);
 	put_known(&l, "mispair.process.comm", s->comm, sizeof(s->comm));
 	put_network(&l, s->transport, s->local_addr, s->local_port, s->peer_addr, s->peer_port);
@@ -456,8 +440,7 @@ static void on_stats(void *ctx, const struct run_stats *s)
 	struct ndjson *n = ctx;
 	struct line l;
 
-	if (!begin(n, &l, s->time_ns, "mispair.stats", "INFO"))
-		return;
+	begin(n, &l, s->time_ns, "mispair.stats", "INFO");
 	put_stats(&l, s);
 	emit(n, &l);
 }
@@ -467,8 +450,7 @@ static void on_lost(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count
 	struct ndjson *n = ctx;
 	struct line l;
 
-	if (!begin(n, &l, time_ns, "mispair.lost", "WARN"))
-		return;
+	begin(n, &l, time_ns, "mispair.lost", "WARN");
 	put_str(&l, "mispair.lost.reason", cause < LOSS_MAX ? loss_names[cause] : "unknown");
 	put_u64(&l, "mispair.lost.count", count);
 	put_u64(&l, "mispair.lost.total", total);
@@ -480,8 +462,7 @@ static void on_stop(void *ctx, const struct stop_info *s)
 	struct ndjson *n = ctx;
 	struct line l;
 
-	if (!begin(n, &l, s->time_ns, "mispair.stop", "INFO"))
-		return;
+	begin(n, &l, s->time_ns, "mispair.stop", "INFO");
 	put_known(&l, "mispair.stop.reason", s->reason, SIZE_MAX);
 	if (s->command_status != -1 && WIFEXITED(s->command_status))
 		put_u64(&l, "process.exit.code", (uint64_t)WEXITSTATUS(s->command_status));
@@ -496,66 +477,32 @@ static void on_stop(void *ctx, const struct stop_info *s)
 static uint64_t get_failures(void *ctx)
 {
 	struct ndjson *n = ctx;
+	uint64_t failures = n->failures;
+	int i;
 
-	return n->failures;
+	for (i = 0; i < n->n_outlets; i++)
+		if (n->outlets[i]->failures)
+			failures += n->outlets[i]->failures(n->outlets[i]->ctx);
+	return failures;
 }
 
 static void on_finish(void *ctx)
 {
 	struct ndjson *n = ctx;
+	int i;
 
-	/* Whoever appends to this file later must not continue our torn line. */
-	if (n->torn && !n->dead)
-		write_out(n, "\n", 1);
-	if (n->own_fd)
-		close(n->fd);
+	for (i = 0; i < n->n_outlets; i++)
+		n->outlets[i]->finish(n->outlets[i]->ctx);
 	free(n->buf);
 	free(n);
 }
 
-static int open_path(const char *path, char *err, size_t errlen)
+struct sink *sink_ndjson_new_empty(void)
 {
-	int fd, code;
+	struct ndjson *n = calloc(1, sizeof(*n));
 
-	fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		return fd;
-	code = errno;
-	if (code == ELOOP)
-		snprintf(err, errlen,
-			 "cannot write to %s: it is a symbolic link, and following one as root is "
-			 "not safe; name the file itself",
-			 path);
-	else
-		snprintf(err, errlen, "cannot open %s for writing: %s", path, strerror(code));
-	return -code;
-}
-
-int sink_ndjson_new(const char *path, struct sink **out, char *err, size_t errlen)
-{
-	struct ndjson *n;
-	int ret;
-
-	*out = NULL;
-	n = calloc(1, sizeof(*n));
-	if (!n) {
-		snprintf(err, errlen, "cannot write to %s: out of memory", path);
-		return -ENOMEM;
-	}
-	if (!strcmp(path, "-")) {
-		n->fd = STDOUT_FILENO;
-		if (fcntl(n->fd, F_GETFD) < 0) {
-			ret = -errno;
-			snprintf(err, errlen, "cannot write to stdout: %s", strerror(-ret));
-			goto fail;
-		}
-	} else {
-		ret = open_path(path, err, errlen);
-		if (ret < 0)
-			goto fail;
-		n->fd = ret;
-		n->own_fd = true;
-	}
+	if (!n)
+		return NULL;
 	/* A name that does not fit, or that we may not ask for, is unknown. */
 	if (gethostname(n->host, sizeof(n->host) - 1))
 		n->host[0] = '\0';
@@ -572,19 +519,66 @@ int sink_ndjson_new(const char *path, struct sink **out, char *err, size_t errle
 		.failures = get_failures,
 		.finish = on_finish,
 	};
-	*out = &n->sink;
-	return 0;
+	return &n->sink;
+}
 
-fail:
-	free(n);
-	return ret;
+int sink_ndjson_add(struct sink *sink, struct outlet *outlet)
+{
+	struct ndjson *n = sink->ctx;
+
+	if (n->n_outlets == OUTLETS_MAX)
+		return -ENOSPC;
+	n->outlets[n->n_outlets++] = outlet;
+	return 0;
+}
+
+int sink_ndjson_new(const char *path, struct sink **out, char *err, size_t errlen)
+{
+	struct outlet_file_opts o = {.path = path};
+	struct outlet *file;
+	int ret;
+
+	*out = NULL;
+	ret = outlet_file_new(&o, &file, err, errlen);
+	if (ret)
+		return ret;
+	*out = sink_ndjson_new_empty();
+	if (*out)
+		return sink_ndjson_add(*out, file);
+	snprintf(err, errlen, "cannot write to %s: out of memory", path);
+	file->finish(file->ctx);
+	return -ENOMEM;
+}
+
+void sink_ndjson_tick(struct sink *sink)
+{
+	struct ndjson *n = sink->ctx;
+	int i;
+
+	for (i = 0; i < n->n_outlets; i++)
+		if (n->outlets[i]->tick)
+			n->outlets[i]->tick(n->outlets[i]->ctx);
+}
+
+void sink_ndjson_reopen(struct sink *sink)
+{
+	struct ndjson *n = sink->ctx;
+	int i;
+
+	for (i = 0; i < n->n_outlets; i++)
+		if (n->outlets[i]->reopen)
+			n->outlets[i]->reopen(n->outlets[i]->ctx);
 }
 
 bool sink_ndjson_closed(const struct sink *sink)
 {
 	const struct ndjson *n = sink->ctx;
+	int i;
 
-	return n->dead;
+	for (i = 0; i < n->n_outlets; i++)
+		if (n->outlets[i]->closed && n->outlets[i]->closed(n->outlets[i]->ctx))
+			return true;
+	return false;
 }
 
 void sink_ndjson_set_wall_offset(struct sink *sink, uint64_t offset_ns)

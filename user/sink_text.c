@@ -246,6 +246,8 @@ static void on_start(void *ctx, const struct start_info *info)
 	size_t hooks = 0;
 	struct row r;
 
+	if (info->has_wall_offset)
+		t->wall_offset = info->wall_offset_ns;
 	if (t->dead || t->o.quiet)
 		return;
 	while (info->hooks && info->hooks[hooks])

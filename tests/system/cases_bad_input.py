@@ -2,13 +2,12 @@
 """What people and traced processes get wrong, on purpose or not."""
 
 import functools
-import json
 import os
 import pathlib
 import shutil
 import subprocess
 
-from harness import DEBIAN_PYTHON, Skip, check
+from harness import DEBIAN_PYTHON, Events, Skip, check
 
 NOBODY = 65534
 
@@ -150,8 +149,7 @@ def a_hostile_name_reaches_no_terminal(context, name):
         harmful = [char for char in text.decode() if char != "\n"
                    and (char < " " or "\x7f" <= char <= "\x9f")]
         check(not harmful, f"{where} has control characters: {harmful[:5]}")
-    events = [json.loads(line) for line in raw.splitlines()]
-    check([e for e in events if e["event.name"] == "mispair.connection.reused"], "no finding")
+    check(Events(raw.decode()).named("connection.reused"), "no finding")
     return "no control character"
 
 

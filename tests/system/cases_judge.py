@@ -26,7 +26,7 @@ def judged(connections, *events, **truth):
     text = "\n".join(json.dumps(event) for event in events)
     total = sum(c["wrong"] for c in connections.values())
     return Judgement({"wrong": total, "connections": connections, **truth},
-                     Events(text, whole=False))
+                     Events(text, whole=False, made_up=True))
 
 
 WRONG = connection(wrong=2, abandoned=1, reuse={"unread": 1, "outstanding": 0})
@@ -93,7 +93,7 @@ def each_case(connections, events, expected, context):
 
 
 def a_run_without_connections_is_judged_as_a_whole(context):
-    events = Events(json.dumps(said("reused", "likely")), whole=False)
+    events = Events(json.dumps(said("reused", "likely")), whole=False, made_up=True)
     check(counted(Judgement({"wrong": 1}, events)) == (1, 0, 0, 0), "it was not found")
     accused = Judgement({"wrong": 0, "cancelled_owed": 1}, events)
     check(accused.false == {WHOLE}, "a reuse without a wrong answer was not counted as false")

@@ -16,6 +16,8 @@ import subprocess
 import tempfile
 import time
 
+import schema
+
 TREE = pathlib.Path(__file__).resolve().parents[2]
 CORPUS = TREE / "tests" / "corpus"
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -121,11 +123,16 @@ def end(process):
 
 
 class Events:
-    """The NDJSON of one run of mispair."""
+    """The NDJSON of one run of mispair; every line of it is valid against the schema."""
 
-    def __init__(self, text, whole=True):
+    validator = None
+    validated = 0
+
+    def __init__(self, text, whole=True, made_up=False):
         self.lines = text.splitlines()
         self.all = [json.loads(line) for line in self.lines]
+        if not made_up:
+            self._validate()
         if not whole:
             return
         check(self.all, "mispair wrote no events")
@@ -133,6 +140,14 @@ class Events:
             check(event["schema"].startswith("mispair.event/"), f"no schema in {event}")
         check(self.all[0]["event.name"] == "mispair.start", "the first line is not mispair.start")
         check(self.all[-1]["event.name"] == "mispair.stop", "the last line is not mispair.stop")
+
+    def _validate(self):
+        if Events.validator is None:
+            Events.validator = schema.Validator()
+        for event in self.all:
+            wrong = Events.validator.complaint(event)
+            check(wrong is None, f"an event is not valid: {wrong}")
+        Events.validated += len(self.all)
 
     def named(self, name, pid=None):
         return [event for event in self.all if event["event.name"] == "mispair." + name

@@ -20,7 +20,8 @@ import harness
 SLOWER = 8
 # In the order of what a reader wants to know first.
 FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_life", "cases_bad_input",
-         "cases_judge", "cases_view")
+         "cases_judge", "cases_export", "cases_record", "cases_files", "cases_sinks",
+         "cases_view")
 
 
 def tests():
@@ -84,6 +85,7 @@ def main():
         count[outcome] += 1
         took = time.monotonic() - began
         print(f"{outcome} {number} - {name} ({detail or 'as expected'}; {took:.1f} s)", flush=True)
+    print(f"{harness.Events.validated} events were validated against the schema")
     print(f"{count['ok']} passed, {count['FAILED']} failed, {count['SKIP']} skipped")
     if args.max_skips is not None and count["SKIP"] > args.max_skips:
         print(f"more than {args.max_skips} skipped")

@@ -210,8 +210,13 @@ static void a_finding_has_the_agreed_keys_and_values(void **state)
 static void every_other_event_has_the_agreed_keys(void **state)
 {
 	static const char *const hooks[] = {"sock_send_length", "sock_recv_length", NULL};
-	const struct start_info start = {MONO,	"0.1", "6.18.0",       "tp_btf",
-					 hooks, "",    "python3 x.py", ""};
+	const struct start_info start = {.time_ns = MONO,
+					 .version = "0.1",
+					 .kernel = "6.18.0",
+					 .tier = "tp_btf",
+					 .hooks = hooks,
+					 .filters = "",
+					 .command = "python3 x.py"};
 	const struct runtime_report rt = {MONO,	  1,	"python3", "cpython",
 					  "3.11", "so", "memory",  "no probe"};
 	const struct socket_report so = {.time_ns = MONO,

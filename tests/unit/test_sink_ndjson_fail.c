@@ -220,7 +220,13 @@ static void a_file_is_private_and_starts_empty(void **state)
 static void any_failed_allocation_costs_one_line_and_is_counted(void **state)
 {
 	static const char *const hooks[] = {"sock_send_length", NULL};
-	const struct start_info start = {MONO, "0.1", "6.18.0", "tp_btf", hooks, "", "cmd", ""};
+	const struct start_info start = {.time_ns = MONO,
+					 .version = "0.1",
+					 .kernel = "6.18.0",
+					 .tier = "tp_btf",
+					 .hooks = hooks,
+					 .filters = "",
+					 .command = "cmd"};
 	struct fixture *x = *state;
 	struct finding f;
 	char *text;

@@ -356,7 +356,7 @@ static void the_longest_names_do_no_harm(void **state)
 static void start_runtime_ledger_and_loss_are_a_line_each(void **state)
 {
 	static const char *const hooks[] = { "a", "b", NULL };
-	const struct start_info start = { MONO, "0.1", "6.18.0", "tp_btf", hooks, "port 6379", "./app", "" };
+	const struct start_info start = { .time_ns = MONO, .version = "0.1", .kernel = "6.18.0", .tier = "tp_btf", .hooks = hooks, .filters = "port 6379", .command = "./app" };
 	const struct runtime_report rt = { MONO, 7, "python3", "cpython", "3.11", "m.so", "memory", "why" };
 	const struct socket_report so = {
 		.time_ns = MONO, .pid = 7, .comm = "app", .peer_addr = "10.0.0.9", .peer_port = 6379,

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The core's own work: names, counts, losses, gaps. What it is told, it tells the sinks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core.h"
+
+#define PID    4242
+#define COOKIE 77
+
+struct heard {
+	int starts, findings, lost, stats, stops;
+	struct finding finding;
+	struct run_stats last;
+	char host[65], reason[64];
+	uint64_t lost_count, lost_total;
+};
+
+struct fixture {
+	struct heard heard;
+	struct sink sink;
+	struct sinks sinks;
+	struct core *core;
+	int told;
+};
+
+static void on_start(void *ctx, const struct start_info *i)
+{
+	struct heard *h = ctx;
+
+	h->starts++;
+	strncpy(h->host, i->host, sizeof(h->host) - 1);
+}
+
+static void on_finding(void *ctx, const struct finding *f)
+{
+	struct heard *h = ctx;
+
+	h->findings++;
+	h->finding = *f;
+}
+
+static void on_stats(void *ctx, const struct run_stats *s)
+{
+	struct heard *h = ctx;
+
+	h->stats++;
+	h->last = *s;
+}
+
+static void on_lost(void *ctx, uint64_t now, enum loss cause, uint64_t count, uint64_t total)
+{
+	struct heard *h = ctx;
+
+	(void)now;
+	(void)cause;
+	h->lost++;
+	h->lost_count = count;
+	h->lost_total = total;
+}
+
+static void on_stop(void *ctx, const struct stop_info *s)
+{
+	struct heard *h = ctx;
+
+	h->stops++;
+	h->last = s->stats;
+	strncpy(h->reason, s->reason, sizeof(h->reason) - 1);
+}
+
+static void tell(void *ctx, const struct finding *f)
+{
+	(void)f;
+	++*(int *)ctx;
+}
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+	struct core_opts o = {.fail_on = VERDICT_REUSED, .finding = tell};
+
+	if (!x)
+		return -1;
+	x->sink = (struct sink){.ctx = &x->heard,
+				.start = on_start,
+				.finding = on_finding,
+				.stats = on_stats,
+				.lost = on_lost,
+				.stop = on_stop};
+	x->sinks.list[x->sinks.n++] = &x->sink;
+	o.sinks = &x->sinks;
+	o.ctx = &x->told;
+	x->core = core_new(&o);
+	*state = x;
+	return x->core ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	core_free(x->core);
+	free(x);
+	return 0;
+}
+
+static void start(struct fixture *x, bool continued)
+{
+	struct item_start fixed = {.continued = continued};
+	struct start_info info = {.version = "1", .host = "h1"};
+	static char body[ITEM_BODY_MAX] __attribute__((aligned(8)));
+	size_t len = item_start_write(body, sizeof(body), &fixed, &info);
+
+	assert_true(len > 0);
+	core_input(x->core, ITEM_START, 1, body, len);
+}
+
+/* A reuse that the ledger proves: cancelled by name, and nothing has come back. */
+static void reuse(struct fixture *x, uint64_t now)
+{
+	struct ev_step e = {
+		.head = {.kind = EV_STEP, .size = sizeof(e), .ts = now, .tgid = PID, .tid = PID},
+		.cookie = COOKIE,
+		.l = {.requests = 9,
+		      .replies = 8,
+		      .req_ns = now - 5,
+		      .clean = 1000,
+		      .waits = 1000,
+		      .flags = LEDGER_SELF_READ},
+		.in = {.now = now,
+		       .step = STEP_SEND,
+		       .prior = WAIT_CANCELLED,
+		       .what = LE_REUSED | LE_REQUEST,
+		       .bytes = 7},
+		.addr = {.family = 2, .peer_port = 6379},
+	};
+
+	e.l.owner = (struct owner){
+		.tgid = PID, .tid = PID, .kind = OWNER_TASK, .verified = 1, .task = 0x1000};
+	e.who = e.l.owner;
+	e.who.task = 0x2000;
+	core_input(x->core, ITEM_EVENT, now, &e, sizeof(e));
+}
+
+static void process(struct fixture *x, const char *exe)
+{
+	struct item_process p = {.pid = PID};
+
+	strncpy(p.info.exe_name, exe, sizeof(p.info.exe_name) - 1);
+	core_input(x->core, ITEM_PROCESS, 2, &p, sizeof(p));
+}
+
+static void a_finding_has_the_name_that_was_told_before(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, false);
+	assert_string_equal(x->heard.host, "h1");
+	assert_int_equal(core_knows(x->core, PID), KNOWS_NOT);
+	process(x, "python3.11");
+	assert_int_equal(core_knows(x->core, PID), KNOWS);
+	reuse(x, 1000);
+	assert_int_equal(x->heard.findings, 1);
+	assert_int_equal(x->told, 1);
+	assert_string_equal(x->heard.finding.exe_name, "python3.11");
+	assert_string_equal(x->heard.finding.protocol, "redis");
+	assert_true(x->heard.finding.confidence >= CONF_LIKELY);
+	assert_true(core_failed_on(x->core));
+}
+
+static void a_name_outlives_its_process_for_a_while(void **state)
+{
+	struct ev_head gone = {.kind = EV_EXIT, .size = sizeof(gone), .ts = 1000, .tgid = PID};
+	struct fixture *x = *state;
+
+	start(x, false);
+	process(x, "python3.11");
+	core_input(x->core, ITEM_EVENT, 1000, &gone, sizeof(gone));
+	assert_int_equal(core_knows(x->core, PID), KNOWS_GONE);
+	reuse(x, 2000);
+	assert_string_equal(x->heard.finding.exe_name, "python3.11");
+	core_input(x->core, ITEM_ROUND, 4000000000ULL, NULL, 0);
+	core_input(x->core, ITEM_ROUND_END, 4000000000ULL, NULL, 0);
+	assert_int_equal(core_knows(x->core, PID), KNOWS_GONE);
+	core_input(x->core, ITEM_ROUND, 9000000000ULL, NULL, 0);
+	core_input(x->core, ITEM_ROUND_END, 9000000000ULL, NULL, 0);
+	assert_int_equal(core_knows(x->core, PID), KNOWS_NOT);
+}
+
+static void sample(struct fixture *x, uint64_t sink_lost)
+{
+	struct item_sample s = {.cpu_ns = 55};
+
+	s.counters[CNT_SOCKETS] = 3;
+	s.counters[CNT_REQUESTS] = 100;
+	s.lost[LOSS_SINK] = sink_lost;
+	core_input(x->core, ITEM_SAMPLE, 3, &s, sizeof(s));
+}
+
+static void what_was_lost_more_is_told_once(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, false);
+	sample(x, 0);
+	assert_int_equal(x->heard.lost, 0);
+	sample(x, 5);
+	sample(x, 5);
+	assert_int_equal(x->heard.lost, 1);
+	sample(x, 7);
+	assert_int_equal(x->heard.lost, 2);
+	assert_int_equal(x->heard.lost_count, 2);
+	assert_int_equal(x->heard.lost_total, 7);
+	assert_true(core_lost(x->core));
+}
+
+static void a_recording_that_begins_in_the_middle_lost_nothing_before(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, true);
+	sample(x, 5);
+	assert_int_equal(x->heard.lost, 0);
+	sample(x, 6);
+	assert_int_equal(x->heard.lost_count, 1);
+}
+
+static void stats_add_open_connections_to_ended_ones(void **state)
+{
+	struct item_row row = {.row = {.cookie = 1, .l = {.requests = 20, .replies = 19}}};
+	struct fixture *x = *state;
+	int i;
+
+	start(x, false);
+	sample(x, 0);
+	for (i = 0; i < 3; i++) {
+		core_input(x->core, ITEM_ROUND, 4, NULL, 0);
+		core_input(x->core, ITEM_ROW, 4, &row, sizeof(row));
+		row.row.cookie = 2;
+		core_input(x->core, ITEM_ROW, 4, &row, sizeof(row));
+		core_input(x->core, ITEM_ROUND_END, 4, NULL, 0);
+	}
+	core_input(x->core, ITEM_STATS, 5, NULL, 0);
+	assert_int_equal(x->heard.last.sockets_tracked, 2);
+	assert_int_equal(x->heard.last.sockets_total, 3);
+	assert_int_equal(x->heard.last.requests, 140);
+	assert_int_equal(x->heard.last.replies, 38);
+	assert_int_equal(x->heard.last.cpu_ns, 55);
+}
+
+static void a_gap_forgets_suspects_and_keeps_the_counts(void **state)
+{
+	struct fixture *x = *state;
+	struct item_stop stop = {.command_status = -1, .reason = "end"};
+	uint64_t reused = 0;
+	int k;
+
+	start(x, false);
+	reuse(x, 1000);
+	core_input(x->core, ITEM_GAP, 2000, NULL, 0);
+	reuse(x, 3000);
+	core_input(x->core, ITEM_FINISH, 4000, NULL, 0);
+	core_input(x->core, ITEM_STOP, 4000, &stop, sizeof(stop));
+	assert_int_equal(x->heard.findings, 2);
+	for (k = 0; k < CONF_MAX; k++)
+		reused += x->heard.last.findings[VERDICT_REUSED][k];
+	assert_int_equal(reused, 2);
+	assert_string_equal(x->heard.reason, "end");
+	assert_true(core_stopped(x->core));
+	/* The story of the second begins after the gap. */
+	assert_int_equal(x->heard.finding.timeline[0].at_ns, 0);
+	assert_true(x->heard.finding.n_timeline <= 3);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_finding_has_the_name_that_was_told_before),
+		TEST(a_name_outlives_its_process_for_a_while),
+		TEST(what_was_lost_more_is_told_once),
+		TEST(a_recording_that_begins_in_the_middle_lost_nothing_before),
+		TEST(stats_add_open_connections_to_ended_ones),
+		TEST(a_gap_forgets_suspects_and_keeps_the_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

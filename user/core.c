@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One function an item. What is kept here besides the correlator: what processes are called, the
+ * last sample, and the counts that stats tell.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "core.h"
+#include "correlate.h"
+#include "ledgers.h"
+#include "protocol.h"
+#include "view_source.h"
+
+#define KEEP_NAME_NS  5000000000ULL
+#define ROWS_EARLY_NS 25000000ULL
+#define KNOWN_MAX     262144 /* pid_max is 4 million, a recording may claim more */
+
+/* What a process was called, kept because it may be gone when its finding is said. */
+struct known {
+	uint32_t pid;
+	uint64_t gone_ns; /* it has exited; its sockets may still have something to say */
+	struct procinfo info;
+	UT_hash_handle hh;
+};
+
+struct core {
+	struct core_opts o;
+	struct correlator *correlator;
+	struct ledgers *ledgers; /* NULL unless --ledgers */
+	struct known *known;
+	bool failed_on, stopped, baseline;
+	bool rows_told, round_over; /* of the pass in hand, to sinks that show connections */
+	uint64_t rows_ns;	    /* when they last had rows */
+	struct known *last_owner;   /* many rows in turn are of one process */
+	uint64_t events, rows, open_requests, open_replies, round_ns;
+	uint64_t lost[LOSS_MAX], before_gap;
+	uint64_t totals[VERDICT_MAX][CONF_MAX]; /* of correlators before a gap */
+	struct item_sample sample;
+};
+
+static struct known *find(const struct core *c, uint32_t pid)
+{
+	struct known *k;
+
+	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
+	return k;
+}
+
+enum core_knows core_knows(const struct core *c, uint32_t pid)
+{
+	const struct known *k = find(c, pid);
+
+	if (!k)
+		return KNOWS_NOT;
+	return k->gone_ns ? KNOWS_GONE : KNOWS;
+}
+
+void core_processes(const struct core *c, void (*fn)(void *ctx, const struct item_process *p),
+		    void *ctx)
+{
+	struct item_process p;
+	struct known *k, *tmp;
+
+	HASH_ITER (hh, c->known, k, tmp) {
+		memset(&p, 0, sizeof(p));
+		p.pid = k->pid;
+		p.info = k->info;
+		fn(ctx, &p);
+	}
+}
+
+static void forget_gone(struct core *c, uint64_t now)
+{
+	struct known *k, *tmp;
+
+	HASH_ITER (hh, c->known, k, tmp) {
+		if (!k->gone_ns || k->gone_ns + KEEP_NAME_NS > now)
+			continue;
+		HASH_DEL(c->known, k);
+		free(k);
+	}
+}
+
+/* ---- what the parts tell ---- */
+
+static void on_finding(void *ctx, struct finding *f)
+{
+	struct core *c = ctx;
+	const struct known *k = find(c, f->pid);
+
+	if (k) {
+		memcpy(f->exe_name, k->info.exe_name, sizeof(f->exe_name));
+		memcpy(f->container_id, k->info.container_id, sizeof(f->container_id));
+	}
+	if (f->transport == TRANSPORT_TCP)
+		f->protocol = protocol_from_port(f->peer_port);
+	if (c->o.fail_on != VERDICT_NONE && f->verdict >= c->o.fail_on &&
+	    f->confidence >= CONF_LIKELY)
+		c->failed_on = true;
+	SINKS(c->o.sinks, finding, f);
+	if (c->o.finding)
+		c->o.finding(c->o.ctx, f);
+}
+
+static void on_socket(void *ctx, struct socket_report *r)
+{
+	struct core *c = ctx;
+	const struct known *k = find(c, r->pid);
+
+	if (k)
+		memcpy(r->comm, k->info.comm, sizeof(r->comm));
+	SINKS(c->o.sinks, socket, r);
+}
+
+/* ---- items ---- */
+
+static void take_start(struct core *c, uint64_t now, const void *body)
+{
+	const char *hooks[START_HOOKS + 1];
+	struct item_start fixed;
+	struct start_info info;
+
+	memcpy(&fixed, body, sizeof(fixed));
+	item_start_read(body, &info, hooks);
+	info.time_ns = now;
+	c->baseline = fixed.continued;
+	if (fixed.ledgers && !c->ledgers)
+		c->ledgers = ledgers_new(on_socket, c);
+	SINKS(c->o.sinks, start, &info);
+}
+
+static void take_event(struct core *c, const struct ev_head *h)
+{
+	struct known *k;
+
+	c->events++;
+	switch (h->kind) {
+	case EV_STEP:
+		correlate_step(c->correlator, (const struct ev_step *)h);
+		break;
+	case EV_LEDGER:
+		if (c->ledgers)
+			ledgers_end(c->ledgers, (const struct ev_step *)h);
+		break;
+	case EV_EXIT:
+		correlate_exit(c->correlator, h->tgid, h->ts);
+		/* Sockets are closed after the process has exited: its name is kept a while. */
+		k = find(c, h->tgid);
+		if (k)
+			k->gone_ns = h->ts;
+		break;
+	}
+}
+
+static void take_process(struct core *c, const struct item_process *p)
+{
+	struct known *k = find(c, p->pid);
+
+	if (!k) {
+		if (HASH_COUNT(c->known) >= KNOWN_MAX)
+			return;
+		k = calloc(1, sizeof(*k));
+		if (!k)
+			return;
+		k->pid = p->pid;
+		HASH_ADD(hh, c->known, pid, sizeof(k->pid), k);
+	}
+	k->gone_ns = 0;
+	k->info = p->info;
+	k->info.comm[sizeof(k->info.comm) - 1] = 0;
+	k->info.exe_name[sizeof(k->info.exe_name) - 1] = 0;
+	k->info.container_id[sizeof(k->info.container_id) - 1] = 0;
+}
+
+static void take_runtime(struct core *c, uint64_t now, const struct runtime_report *from)
+{
+	struct runtime_report r = *from;
+
+	r.time_ns = now;
+	r.comm[sizeof(r.comm) - 1] = 0;
+	r.runtime[sizeof(r.runtime) - 1] = 0;
+	r.version[sizeof(r.version) - 1] = 0;
+	r.module[sizeof(r.module) - 1] = 0;
+	r.evidence[sizeof(r.evidence) - 1] = 0;
+	r.note[sizeof(r.note) - 1] = 0;
+	SINKS(c->o.sinks, runtime, &r);
+}
+
+/* What was lost more since the last sample is told. */
+static void take_sample(struct core *c, uint64_t now, const struct item_sample *s)
+{
+	struct run_stats stats;
+	uint64_t total, more;
+	int i;
+
+	c->sample = *s;
+	for (i = 0; i < LOSS_MAX; i++) {
+		total = s->lost[i];
+		if (i == LOSS_TRACK_FULL)
+			total += c->before_gap + correlate_lost(c->correlator);
+		more = total - c->lost[i];
+		c->lost[i] = total;
+		if (more && !c->baseline)
+			SINKS(c->o.sinks, lost, now, (enum loss)i, more, total);
+	}
+	c->baseline = false;
+	/* A pass ends for those who show it with its counts, and these have just come. */
+	if (c->rows_told && c->round_over) {
+		core_stats(c, now, &stats);
+		SINKS(c->o.sinks, round_end, &stats);
+		c->rows_told = false;
+	}
+	c->round_over = false;
+}
+
+bool core_rows_due(const struct core *c, uint64_t now)
+{
+	int i;
+
+	for (i = 0; i < c->o.sinks->n; i++) {
+		const struct sink *s = c->o.sinks->list[i];
+		uint64_t every = s->row && s->refresh_ns ? s->refresh_ns(s->ctx) : 0;
+
+		/* Half a tick early is better than a tick late. */
+		if (s->row && now + ROWS_EARLY_NS >= c->rows_ns + every)
+			return true;
+	}
+	return false;
+}
+
+static void take_round(struct core *c, uint64_t now)
+{
+	c->rows = c->open_requests = c->open_replies = 0;
+	c->round_ns = now;
+	c->last_owner = NULL;
+	c->rows_told = core_rows_due(c, now);
+	if (!c->rows_told)
+		return;
+	c->rows_ns = now;
+	SINKS(c->o.sinks, round_begin, now);
+}
+
+static void tell_row(struct core *c, const struct ledger_row *row)
+{
+	struct view_source_row v = {.ledger = row, .comm = "", .exe_name = "", .container_id = ""};
+	uint32_t pid = row->l.owner.tgid;
+
+	if (pid && (!c->last_owner || c->last_owner->pid != pid))
+		c->last_owner = find(c, pid);
+	if (pid && c->last_owner) {
+		v.comm = c->last_owner->info.comm;
+		v.exe_name = c->last_owner->info.exe_name;
+		v.container_id = c->last_owner->info.container_id;
+	}
+	SINKS(c->o.sinks, row, &v);
+}
+
+static void take_row(struct core *c, const struct item_row *r)
+{
+	const struct known *k;
+
+	c->rows++;
+	c->open_requests += r->row.l.requests;
+	c->open_replies += r->row.l.replies;
+	correlate_seen(c->correlator, &r->row);
+	if (c->ledgers)
+		ledgers_row(c->ledgers, &r->row);
+	if (c->rows_told)
+		tell_row(c, &r->row);
+	if (r->rested && r->row.l.watch)
+		correlate_rest(c->correlator, &r->row, c->round_ns);
+	if (!r->looked)
+		return;
+	k = find(c, r->row.l.owner.tgid);
+	correlate_idle(c->correlator, &r->row, (uint8_t)r->status, k ? k->info.comm : NULL,
+		       c->round_ns);
+}
+
+static void take_round_end(struct core *c)
+{
+	correlate_round(c->correlator, c->round_ns);
+	if (c->ledgers)
+		ledgers_round(c->ledgers, c->round_ns);
+	c->last_owner = NULL;
+	forget_gone(c, c->round_ns);
+	c->round_over = true;
+}
+
+static void take_stop(struct core *c, uint64_t now, const struct item_stop *s)
+{
+	struct stop_info stop = {.time_ns = now, .command_status = s->command_status};
+	char reason[sizeof(s->reason)];
+
+	memcpy(reason, s->reason, sizeof(reason));
+	reason[sizeof(reason) - 1] = 0;
+	core_stats(c, now, &stop.stats);
+	stop.reason = reason;
+	c->stopped = true;
+	SINKS(c->o.sinks, stop, &stop);
+}
+
+/* Steps are missing: what was suspected before can neither be proved nor cleared. */
+static void take_gap(struct core *c)
+{
+	const struct correlate_opts co = {0};
+	struct correlator *fresh = correlator_new(&co, on_finding, c);
+	uint64_t totals[VERDICT_MAX][CONF_MAX];
+	int v, k;
+
+	if (!fresh)
+		return;
+	correlate_totals(c->correlator, totals);
+	for (v = 0; v < VERDICT_MAX; v++)
+		for (k = 0; k < CONF_MAX; k++)
+			c->totals[v][k] += totals[v][k];
+	c->before_gap += correlate_lost(c->correlator);
+	correlator_free(c->correlator);
+	c->correlator = fresh;
+}
+
+/* Nothing more will come: what only waited is decided. Before the last sample. */
+static void finish(struct core *c, uint64_t now)
+{
+	if (c->ledgers)
+		ledgers_finish(c->ledgers, now);
+	correlate_finish(c->correlator, now);
+}
+
+void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *body, size_t len)
+{
+	struct run_stats stats;
+
+	(void)len;
+	switch (kind) {
+	case ITEM_START:
+		take_start(c, now, body);
+		break;
+	case ITEM_EVENT:
+		take_event(c, body);
+		break;
+	case ITEM_PROCESS:
+		take_process(c, body);
+		break;
+	case ITEM_RUNTIME:
+		take_runtime(c, now, body);
+		break;
+	case ITEM_SAMPLE:
+		take_sample(c, now, body);
+		break;
+	case ITEM_TICK:
+		correlate_tick(c->correlator, now);
+		break;
+	case ITEM_ROUND:
+		take_round(c, now);
+		break;
+	case ITEM_ROW:
+		take_row(c, body);
+		break;
+	case ITEM_ROUND_END:
+		take_round_end(c);
+		break;
+	case ITEM_STATS:
+		core_stats(c, now, &stats);
+		SINKS(c->o.sinks, stats, &stats);
+		break;
+	case ITEM_FINISH:
+		finish(c, now);
+		break;
+	case ITEM_STOP:
+		take_stop(c, now, body);
+		break;
+	case ITEM_GAP:
+		take_gap(c);
+		break;
+	case ITEM_MAX:
+		break;
+	}
+}
+
+/* ---- life ---- */
+
+struct core *core_new(const struct core_opts *o)
+{
+	const struct correlate_opts co = {0};
+	struct core *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->o = *o;
+	c->correlator = correlator_new(&co, on_finding, c);
+	if (!c->correlator) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void core_free(struct core *c)
+{
+	struct known *k, *tmp;
+
+	if (!c)
+		return;
+	HASH_ITER (hh, c->known, k, tmp) {
+		HASH_DEL(c->known, k);
+		free(k);
+	}
+	correlator_free(c->correlator);
+	ledgers_free(c->ledgers);
+	free(c);
+}
+
+bool core_failed_on(const struct core *c)
+{
+	return c->failed_on;
+}
+
+bool core_lost(const struct core *c)
+{
+	int i;
+
+	for (i = 0; i < LOSS_MAX; i++)
+		if (c->lost[i])
+			return true;
+	return false;
+}
+
+bool core_stopped(const struct core *c)
+{
+	return c->stopped;
+}
+
+void core_stats(const struct core *c, uint64_t now, struct run_stats *s)
+{
+	const uint64_t *n = c->sample.counters;
+	int v, k;
+
+	memset(s, 0, sizeof(*s));
+	s->time_ns = now;
+	s->sockets_total = n[CNT_SOCKETS];
+	s->sockets_tracked = c->rows;
+	s->sockets_adopted = n[CNT_ADOPTED];
+	s->requests = n[CNT_REQUESTS] + c->open_requests;
+	s->replies = n[CNT_REPLIES] + c->open_replies;
+	s->cancellations = n[CNT_CANCELS];
+	correlate_totals(c->correlator, s->findings);
+	for (v = 0; v < VERDICT_MAX; v++)
+		for (k = 0; k < CONF_MAX; k++)
+			s->findings[v][k] += c->totals[v][k];
+	memcpy(s->lost, c->lost, sizeof(s->lost));
+	s->events = c->events;
+	s->cpu_ns = c->sample.cpu_ns;
+	s->rss_bytes = c->sample.rss_bytes;
+}

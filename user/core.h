@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The collector's deterministic half: takes items, feeds the correlator, tells the sinks. The same
+ * items in the same order give the same calls of the sinks, whoever made them. Pure: no libbpf, no
+ * clock, no look at the host.
+ */
+#ifndef MISPAIR_CORE_H
+#define MISPAIR_CORE_H
+
+#include <stdbool.h>
+#include "item.h"
+#include "sinks.h"
+
+struct core;
+
+struct core_opts {
+	enum verdict fail_on; /* VERDICT_NONE: never */
+	struct sinks *sinks;  /* the caller's; outlives the core */
+	/* After the sinks were told of a finding; may be NULL. It must not call core_input(). */
+	void (*finding)(void *ctx, const struct finding *f);
+	void *ctx;
+};
+
+struct core *core_new(const struct core_opts *o); /* NULL when out of memory */
+void core_free(struct core *c);			  /* NULL is fine; the sinks stay */
+
+/* BODY is aligned for any struct, and has passed item_check() or was made by this program. */
+void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *body, size_t len);
+
+/* Whether an ITEM_PROCESS of this process is wanted before what is said of it. */
+enum core_knows { KNOWS_NOT, KNOWS_GONE, KNOWS };
+enum core_knows core_knows(const struct core *c, uint32_t pid);
+/* All processes that are known, for a recording that begins now. */
+void core_processes(const struct core *c, void (*fn)(void *ctx, const struct item_process *p),
+		    void *ctx);
+
+/* Is it time for a sink that shows connections? At its own pace, which may not be the collector's.
+ */
+bool core_rows_due(const struct core *c, uint64_t now);
+
+bool core_failed_on(const struct core *c); /* a finding at or above fail_on, likely or more */
+bool core_lost(const struct core *c);	   /* any evidence or output */
+bool core_stopped(const struct core *c);   /* ITEM_STOP has come */
+void core_stats(const struct core *c, uint64_t now, struct run_stats *s);
+
+#endif

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Items gather in a buffer; a full or an old buffer becomes a block; a block goes to the file, or
+ * into the flight recorder's ring of packed blocks, from which the oldest fall out.
+ *
+ * When the flight recorder writes, it puts in front of its ring what a replay could not know: the
+ * start, the names of the processes, the runtimes. What is between two such writes is one gap,
+ * and none where nothing fell out in between.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core.h"
+#include "recfile.h"
+#include "recorder.h"
+
+#define FLUSH_NS     1000000000ULL /* what a crash may cost */
+#define AFTER_NS     2000000000ULL /* of what comes after a finding is kept too */
+#define RUNTIMES_MAX 256
+#define RING_BYTES   (256u << 20)
+
+struct packed {
+	struct packed *next;
+	uint64_t last_ns;
+	size_t len;
+	char bytes[]; /* a struct rec_block; its seq is given when it is written */
+};
+
+struct recorder {
+	struct recorder_opts o;
+	char *path;
+	int fd;
+	uint64_t written, seq, failures;
+	bool full;   /* the next blocks are the last that fit */
+	bool closed; /* max_size is reached */
+	bool broken; /* the disk would not have it */
+	bool direct; /* pack to the file, not to the ring */
+
+	char *buf, *out; /* items; room to pack them */
+	size_t used;
+	uint64_t first_ns, last_ns;
+
+	/* the flight recorder */
+	struct packed *oldest, *newest;
+	size_t ring_bytes;
+	bool dropped; /* since the last write */
+	bool begun;   /* the start is in the file */
+	uint64_t due_ns;
+	char *start; /* ITEM_START as it was */
+	size_t start_len;
+	uint64_t start_ns;
+	struct runtime_report *runtimes;
+	uint64_t *runtime_ns;
+	int n_runtimes;
+};
+
+/* ---- blocks to the file ---- */
+
+static void give_up(struct recorder *r, int e)
+{
+	fprintf(stderr, "mispair: cannot write the recording %s: %s; it ends here\n", r->path,
+		strerror(e));
+	r->broken = true;
+	r->failures++;
+}
+
+/* A block goes out whole or not at all: what went out of a torn one is cut off again. */
+static void write_block(struct recorder *r, const char *bytes, size_t len)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	if (r->broken) {
+		r->failures++;
+		return;
+	}
+	if (r->closed || r->written + len > r->o.max_size) {
+		r->closed = true;
+		return;
+	}
+	while (done < len) {
+		n = write(r->fd, bytes + done, len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			int e = n ? errno : EIO;
+
+			if (ftruncate(r->fd, (off_t)r->written))
+				e = errno;
+			give_up(r, e);
+			return;
+		}
+		done += (size_t)n;
+	}
+	r->written += len;
+	r->seq++;
+	/* The end of the run shall find its room. */
+	r->full = r->written + 2 * rec_stored_max(REC_BLOCK_MAX) > r->o.max_size;
+}
+
+static void ring_drop_oldest(struct recorder *r)
+{
+	struct packed *p = r->oldest;
+
+	r->oldest = p->next;
+	if (!r->oldest)
+		r->newest = NULL;
+	r->ring_bytes -= p->len;
+	r->dropped = true;
+	free(p);
+}
+
+static void ring_add(struct recorder *r, const char *bytes, size_t len)
+{
+	struct packed *p = malloc(sizeof(*p) + len);
+	/* The memory reaches back from a finding that waits to be written, else from now. */
+	uint64_t from = r->due_ns ? r->due_ns - AFTER_NS : r->last_ns;
+
+	if (!p) {
+		r->failures++;
+		r->dropped = true;
+		return;
+	}
+	p->next = NULL;
+	p->last_ns = r->last_ns;
+	p->len = len;
+	memcpy(p->bytes, bytes, len);
+	if (r->newest)
+		r->newest->next = p;
+	else
+		r->oldest = p;
+	r->newest = p;
+	r->ring_bytes += len;
+	while (r->oldest != p &&
+	       (r->oldest->last_ns + r->o.keep_ns < from || r->ring_bytes > RING_BYTES))
+		ring_drop_oldest(r);
+}
+
+static void pack(struct recorder *r)
+{
+	size_t len;
+
+	if (!r->used)
+		return;
+	len = rec_block_write(r->out, r->buf, r->used, r->first_ns, r->seq);
+	if (!len)
+		r->failures++;
+	else if (r->o.keep_ns && !r->direct)
+		ring_add(r, r->out, len);
+	else
+		write_block(r, r->out, len);
+	r->used = 0;
+}
+
+static void add(struct recorder *r, enum item_kind kind, uint64_t now, const void *body, size_t len)
+{
+	struct rec_item head = {.kind = kind, .len = (uint32_t)len, .time_ns = now};
+	size_t padded = (len + 7) & ~(size_t)7;
+
+	if (r->used + sizeof(head) + padded > REC_BLOCK_CUT)
+		pack(r);
+	if (!r->used)
+		r->first_ns = now;
+	r->last_ns = now;
+	memcpy(r->buf + r->used, &head, sizeof(head));
+	r->used += sizeof(head);
+	if (len)
+		memcpy(r->buf + r->used, body, len);
+	memset(r->buf + r->used + len, 0, padded - len);
+	r->used += padded;
+}
+
+/* ---- the flight recorder ---- */
+
+static void remember(struct recorder *r, enum item_kind kind, uint64_t now, const void *body,
+		     size_t len)
+{
+	if (kind == ITEM_START && !r->start) {
+		r->start = malloc(len);
+		if (!r->start)
+			return;
+		memcpy(r->start, body, len);
+		((struct item_start *)(void *)r->start)->continued = 1;
+		r->start_len = len;
+		r->start_ns = now;
+	} else if (kind == ITEM_RUNTIME && r->n_runtimes < RUNTIMES_MAX) {
+		memcpy(&r->runtimes[r->n_runtimes], body, sizeof(*r->runtimes));
+		r->runtime_ns[r->n_runtimes++] = now;
+	}
+}
+
+static void tell_process(void *ctx, const struct item_process *p)
+{
+	struct recorder *r = ctx;
+
+	add(r, ITEM_PROCESS, r->start_ns, p, sizeof(*p));
+}
+
+/* What a replay of the ring alone could not know, as a block of its own before it. */
+static void write_preface(struct recorder *r, const struct core *core)
+{
+	int i;
+
+	r->direct = true;
+	if (!r->begun && r->start) {
+		add(r, ITEM_START, r->start_ns, r->start, r->start_len);
+		for (i = 0; i < r->n_runtimes; i++)
+			add(r, ITEM_RUNTIME, r->runtime_ns[i], &r->runtimes[i],
+			    sizeof(*r->runtimes));
+	} else {
+		add(r, ITEM_GAP, r->start_ns, NULL, 0);
+	}
+	core_processes(core, tell_process, r);
+	pack(r);
+	r->direct = false;
+}
+
+static void write_ring(struct recorder *r, const struct core *core)
+{
+	struct packed *p;
+
+	pack(r);
+	/* Nothing has fallen out and the file has the rest: the ring continues it. */
+	if (r->dropped)
+		write_preface(r, core);
+	r->begun = true;
+	for (p = r->oldest; p; p = r->oldest) {
+		rec_block_renumber(p->bytes, r->seq);
+		write_block(r, p->bytes, p->len);
+		ring_drop_oldest(r);
+	}
+	r->dropped = false;
+	r->due_ns = 0;
+}
+
+/* ---- what the collector calls ---- */
+
+void recorder_item(struct recorder *r, enum item_kind kind, uint64_t now, const void *body,
+		   size_t len)
+{
+	if (!r)
+		return;
+	if (r->o.keep_ns)
+		remember(r, kind, now, body, len);
+	add(r, kind, now, body, len);
+}
+
+void recorder_finding(struct recorder *r, uint64_t now)
+{
+	if (r && r->o.keep_ns && !r->due_ns)
+		r->due_ns = now + AFTER_NS;
+}
+
+void recorder_tick(struct recorder *r, const struct core *core, uint64_t now)
+{
+	if (!r)
+		return;
+	if (r->used && now - r->first_ns >= FLUSH_NS)
+		pack(r);
+	if (r->due_ns && now >= r->due_ns)
+		write_ring(r, core);
+}
+
+bool recorder_full(const struct recorder *r)
+{
+	return r && r->full && !r->o.keep_ns;
+}
+
+uint64_t recorder_failures(const struct recorder *r)
+{
+	return r ? r->failures : 0;
+}
+
+static void report_end(const struct recorder *r)
+{
+	if (r->broken)
+		return;
+	if (r->o.keep_ns && !r->begun)
+		fprintf(stderr, "mispair: no finding, so nothing was kept in %s\n", r->path);
+	else
+		fprintf(stderr, "mispair: recorded %llu bytes in %s%s\n",
+			(unsigned long long)r->written, r->path,
+			r->closed || r->full ? "; --max-size was reached" : "");
+}
+
+void recorder_close(struct recorder *r, const struct core *core)
+{
+	if (!r)
+		return;
+	if (r->buf && !r->o.keep_ns)
+		pack(r);
+	else if (r->buf && core && r->due_ns)
+		write_ring(r, core);
+	if (r->fd >= 0 && core)
+		report_end(r);
+	if (r->fd >= 0)
+		close(r->fd);
+	while (r->oldest)
+		ring_drop_oldest(r);
+	free(r->start);
+	free(r->runtimes);
+	free(r->runtime_ns);
+	free(r->buf);
+	free(r->out);
+	free(r->path);
+	free(r);
+}
+
+int recorder_new(const struct recorder_opts *o, struct recorder **out, char *err, size_t errlen)
+{
+	struct rec_header h;
+	struct recorder *r = calloc(1, sizeof(*r));
+	int e;
+
+	if (!r)
+		goto no_memory;
+	r->fd = -1;
+	r->o = *o;
+	r->path = strdup(o->path);
+	r->buf = malloc(REC_BLOCK_MAX);
+	r->out = malloc(rec_stored_max(REC_BLOCK_MAX));
+	r->runtimes = calloc(RUNTIMES_MAX, sizeof(*r->runtimes));
+	r->runtime_ns = calloc(RUNTIMES_MAX, sizeof(*r->runtime_ns));
+	if (!r->path || !r->buf || !r->out || !r->runtimes || !r->runtime_ns)
+		goto no_memory;
+	r->fd = open(o->path, O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	rec_header_fill(&h);
+	if (r->fd < 0 || write(r->fd, &h, sizeof(h)) != sizeof(h)) {
+		e = -errno;
+		snprintf(err, errlen, "cannot write the recording %s: %s", o->path, strerror(-e));
+		recorder_close(r, NULL);
+		return e;
+	}
+	r->written = sizeof(h);
+	*out = r;
+	return 0;
+no_memory:
+	recorder_close(r, NULL);
+	snprintf(err, errlen, "out of memory");
+	return -ENOMEM;
+}
