@@ -500,6 +500,10 @@ void runtimes_refresh(struct runtimes *r)
 	int i;
 
 	HASH_ITER (hh, r->procs, p, tmp) {
+		/* Given up, while a busy host had not let it initialise: its one connection may be
+		 * open already. */
+		if (p->state == RT_ASKED && p->rt.state == RT_WAITING && p->module)
+			find_tasks(r, p);
 		for (i = 0; i < p->n_loops; i++) {
 			if (!pyloop_thread(p->tgid, p->loops[i], p->version, &self)) {
 				session_loop_set(r->s, p->tgid, p->loops[i], self);

@@ -47,6 +47,7 @@ async def one_timing(wire, server, args, timing):
     client = single_client(args, stock=args.stock)
     await client.set(f"bar-{timing.number}", f"value-of-bar-{timing.number}")
     await client.set(f"foo-{timing.number}", f"value-of-foo-{timing.number}")
+    await asyncio.sleep(args.settle)
     for _ in range(args.clean):
         await get(wire, client, f"bar-{timing.number}", f"value-of-bar-{timing.number}")
 
@@ -99,6 +100,9 @@ if __name__ == "__main__":
     parser.add_argument("--delay", type=float, default=0, help="from the send to the cancel")
     parser.add_argument("--gap", type=float, default=-1, help="from the cancel to the reuse")
     parser.add_argument("--clean", type=int, default=0, help="clean exchanges first")
+    parser.add_argument("--settle", type=float, default=0, metavar="SECONDS",
+                        help="between a connection's first exchange and its others: a tracer of "
+                        "the whole host learns of a process by its first connection")
     parser.add_argument("--timings", type=int, default=1, metavar="K",
                         help="K connections one after another, the timings varied")
     parser.add_argument("--hold-open", action="store_true",
