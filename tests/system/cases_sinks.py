@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 import urllib.error
+import urllib.error
 import urllib.request
 
 from harness import START_LIMIT, Events, Skip, check, end, truth_of, wait_until
@@ -30,8 +31,12 @@ def single(context, port):
 
 
 def fetch(url):
-    with urllib.request.urlopen(url, timeout=START_LIMIT) as answer:
-        return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    """(status, type, text); before the first look at the sockets the status is 503."""
+    try:
+        with urllib.request.urlopen(url, timeout=START_LIMIT) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.headers["Content-Type"], refusal.read().decode()
 
 
 def samples(text):

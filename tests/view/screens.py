@@ -106,6 +106,12 @@ class Terminal:
                 raise AssertionError(f"{what}: not within {LIMIT} s; the screen is\n{screen}")
             time.sleep(0.02)
 
+    def changed(self, before):
+        """Waits for another screen, for a moment: some keys change nothing."""
+        deadline = time.monotonic() + 0.5
+        while self.screen() == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+
     def settled(self):
         """The screen once it has stopped changing, for --update only."""
         before, since = None, time.monotonic()
@@ -132,7 +138,9 @@ def play(binary, arguments, keys, size):
                 os.kill(terminal.pid(), signal.SIGUSR1)
                 time.sleep(0.1)  # signals of a kind that wait are one
             else:
+                before = terminal.screen()
                 terminal.key(key)
+                terminal.changed(before)
     except BaseException:
         terminal.close()
         raise
