@@ -14,7 +14,6 @@ import subprocess
 import threading
 import time
 import urllib.error
-import urllib.error
 import urllib.request
 
 from harness import START_LIMIT, Events, Skip, check, end, truth_of, wait_until
@@ -36,6 +35,8 @@ def fetch(url):
         with urllib.request.urlopen(url, timeout=START_LIMIT) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as refusal:
+        if refusal.code != 503:
+            raise
         return refusal.code, refusal.headers["Content-Type"], refusal.read().decode()
 
 
