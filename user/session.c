@@ -204,6 +204,9 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	if (!can.unix_works)
 		snprintf(s->degraded, sizeof(s->degraded), "Unix sockets are not followed: %s",
 			 can.why);
+	else if (s->tier->keyed)
+		snprintf(s->degraded, sizeof(s->degraded),
+			 "in this tier receives that end by a timeout or a signal are not seen");
 	s->skel = mispair_bpf__open();
 	if (!s->skel) {
 		e = -errno;
