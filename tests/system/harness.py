@@ -127,6 +127,8 @@ class Events:
 
     validator = None
     validated = 0
+    # A guest has no validator; what its tests say is validated where the host runs the same tests.
+    in_guest = False
 
     def __init__(self, text, whole=True, made_up=False):
         self.lines = text.splitlines()
@@ -142,6 +144,8 @@ class Events:
         check(self.all[-1]["event.name"] == "mispair.stop", "the last line is not mispair.stop")
 
     def _validate(self):
+        if Events.in_guest:
+            return
         if Events.validator is None:
             Events.validator = schema.Validator()
         for event in self.all:

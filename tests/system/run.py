@@ -78,6 +78,7 @@ def main():
         sys.exit(f"run.py: no test has one of {args.only} in its name")
     if not args.mispair.exists():
         sys.exit(f"run.py: {args.mispair} is not built")
+    harness.Events.in_guest = args.small
     count = {"ok": 0, "FAILED": 0, "SKIP": 0}
     for number, (name, function) in enumerate(chosen, 1):
         began = time.monotonic()
