@@ -19,8 +19,6 @@ from cache import Unavailable
 # Lists older than this are fetched again.
 FRESH = 12 * 3600
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-FALLBACK = {"main": "http://deb.debian.org/debian",
-            "security": "http://deb.debian.org/debian-security"}
 
 
 def output(command, **options):
@@ -31,7 +29,7 @@ def output(command, **options):
 @functools.cache
 def mirrors():
     """URI of the main and of the security archive, as this system is configured."""
-    found = dict(FALLBACK)
+    found = {}
     listing = output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)",
                       "Created-By: Packages"])
     for line in listing.splitlines():
@@ -51,6 +49,8 @@ class Suite:
         self.arch = arch
         archive = "security" if name.endswith("-security") else "main"
         signed = f"[signed-by={KEYRING}] " if os.path.exists(KEYRING) else ""
+        if archive not in mirrors():
+            raise Unavailable(f"this system has no source of packages for {name}")
         self._line = f"{signed}{mirrors()[archive]} {name} main"
         self._folder = cache.folder("apt", f"{arch}-{name}")
 
