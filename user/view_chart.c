@@ -94,6 +94,12 @@ static void words_of(const struct view *v, const struct finding *f, const struct
 	case TL_CLOSE:
 		snprintf(dst, len, "connection closed");
 		break;
+	case TL_BEHIND:
+		snprintf(dst, len,
+			 e->bytes ? "another reply's %s still lie there"
+				  : "no more was taken than lay there",
+			 bytes);
+		break;
 	default:
 		snprintf(dst, len, "?");
 	}
@@ -104,6 +110,7 @@ static enum view_style style_of(const struct finding *f, size_t i, size_t reuse)
 	switch (f->timeline[i].what) {
 	case TL_CANCEL:
 	case TL_CANCEL_SEEN:
+	case TL_BEHIND:
 		return STYLE_ALARM;
 	case TL_RESIDUE:
 	case TL_UNREAD:
