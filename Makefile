@@ -54,8 +54,9 @@ $(BUILD)/mispair: $(OBJS)
 USER       = $(patsubst %,user/%.c,$(1))
 UNIT_ledger            :=
 UNIT_pytask            :=
-UNIT_correlate         := $(call USER,correlate story verdict describe names)
-UNIT_correlate_idle    := $(call USER,correlate story verdict describe names)
+UNIT_correlate         := $(call USER,correlate pools story verdict describe names)
+UNIT_correlate_idle    := $(call USER,correlate pools story verdict describe names)
+UNIT_correlate_watch   := $(call USER,correlate pools story verdict describe names)
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_queue             := $(call USER,queue)
@@ -75,7 +76,7 @@ UNIT_connkey           := $(call USER,connkey outlet_file)
 UNIT_otlp_json         := $(call USER,otlp_json outlet_file)
 UNIT_metrics_text      := $(call USER,metrics_text numparse names)
 UNIT_recfile           := $(call USER,recfile item)
-UNIT_core              := $(call USER,core item correlate story verdict describe names ledgers protocol)
+UNIT_core              := $(call USER,core item correlate pools story verdict describe names ledgers protocol)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
 VIEW                   := view_model view_filter view_order view_list view_pool view_cell view_header \
 			  view_screen view_page view_chart view_details view_help view_keys \

@@ -65,6 +65,15 @@ struct handled_signal {
 	__u32 sender; /* a process, 0: the kernel or a timer */
 };
 
+/* How a thread's last wait ended; key: thread. */
+struct ended_wait {
+	__u64 ts;
+	__u32 by;     /* the thread that cancelled it; 0: unknown */
+	__u8 status;  /* enum wait_status */
+	__u8 adapter; /* WAIT_PROBED: whose probe told, 0: none */
+	__u16 pad;
+};
+
 /* L is the ledger as the transition left it; its owner is still the previous one (at a send). */
 struct ev_step {
 	struct ev_head head;
@@ -141,7 +150,8 @@ enum rt_state {
 	RT_PROBED,    /* layout not known: owners are tasks, told by probes on every step */
 };
 
-/* Per process; key: tgid. Written by the collector, but for dict, probe_seq and the counts. */
+/* Per process; key: tgid. Written by the collector, but for dict, probe_seq, loop_ns and the
+ * counts. */
 struct proc_rt {
 	__u64 dict_ptr; /* address of the static pointer current_tasks */
 	__u64 dict;	/* what it holds, once seen */
@@ -156,6 +166,7 @@ struct proc_rt {
 	__u32 late; /* sends while the collector had not answered yet */
 	__u32 pad;
 	__u32 inherited; /* copied from the parent at fork; its first connection is told anew */
+	__u64 loop_ns;	 /* when an epoll of any of its threads last ended by its timeout */
 };
 
 /* A task's address is soon another task's; its name is part of who it is. */

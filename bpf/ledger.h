@@ -60,6 +60,12 @@ enum wait_status {
 	WAIT_FAILED,	  /* ended with an exception */
 	WAIT_TIMED_OUT,	  /* its blocking receive on the socket ended by SO_RCVTIMEO */
 	WAIT_INTERRUPTED, /* ... by a signal */
+	WAIT_PROBED,	  /* a probe saw that the thread's wait was ended */
+	/* Of a thread, and perhaps about something else than this reply: see wait_perhaps(). */
+	WAIT_POLL_TIMED_OUT,   /* its poll, select or epoll ended by its timeout */
+	WAIT_POLL_INTERRUPTED, /* it handled a signal */
+	WAIT_EXITED,	       /* it has ended */
+	WAIT_LOOP_TIMED_OUT,   /* another thread of its process had an epoll end by its timeout */
 	WAIT_MAX,
 };
 
@@ -98,6 +104,16 @@ enum ledger_event {
 
 /* Requests for which an overtaken one is remembered: a lag that has not shown by then is none. */
 #define LEDGER_WATCH 16
+
+/* What a thread's waits say is not asked any more on a connection where it said nothing so often.
+ */
+#define LEDGER_PERHAPS_MAX 4
+/* ... and where so often something came that had not been asked for, this long after the last. */
+#define LEDGER_PUSHES_MAX  3
+#define LEDGER_PUSH_NS	   10000000ULL
+
+/* The first requests of a connection are its handshake: what lies unread then is no habit. */
+#define LEDGER_HANDSHAKE 3
 
 /* Exchanges in strict alternation before a connection counts as learned-exclusive. */
 #define LEDGER_EXCLUSIVE_MIN 8
@@ -155,8 +171,10 @@ struct ledger {
 	__u64 gave_up_ns;
 	__u32 watch_unread; /* bytes of old replies in the queue when the watch began */
 	__u32 watch_rx;	    /* bytes read since */
-	__u32 watch_left;   /* requests until the watch ends */
-	__u32 doubt;	    /* enum wait_status: a drain that the next send makes sure of */
+	__u16 watch_left;   /* requests until the watch ends */
+	__u8 doubt;	    /* enum wait_status: a drain that the next send makes sure of */
+	__u8 perhaps;	    /* requests overtaken by what a thread's waits say */
+	__u32 pushes;	    /* receives of what had not been asked for */
 	__u64 stream;	    /* the StreamReader that its owners read from, 0 or 1: not known */
 };
 
@@ -228,7 +246,17 @@ LEDGER_INLINE int wait_left(__u8 status)
 /* Did the owner's own receive end in vain? A thread that reads its replies for itself. */
 LEDGER_INLINE int wait_in_vain(__u8 status)
 {
-	return status == WAIT_TIMED_OUT || status == WAIT_INTERRUPTED;
+	return status == WAIT_TIMED_OUT || status == WAIT_INTERRUPTED || status == WAIT_PROBED;
+}
+
+/*
+ * Did the owner's thread stop waiting, perhaps for this reply and perhaps for something else? Every
+ * event loop's waits time out now and then, so this accuses nobody: it only says that from now on
+ * it is worth to look whether replies lie unread where the connection rests.
+ */
+LEDGER_INLINE int wait_perhaps(__u8 status)
+{
+	return status >= WAIT_POLL_TIMED_OUT && status <= WAIT_LOOP_TIMED_OUT;
 }
 
 /* Was the wait abandoned? Having left counts only where owners wait as a habit. */
@@ -237,6 +265,12 @@ LEDGER_INLINE int ledger_abandoned_by(const struct ledger *l, __u8 status)
 	if (status == WAIT_RISEN || status == WAIT_CANCELLED || wait_in_vain(status))
 		return 1;
 	return wait_left(status) && ledger_owners_wait(l);
+}
+
+/* Is it worth to ask how the waits of its owner's thread ended? */
+LEDGER_INLINE int ledger_asks(const struct ledger *l)
+{
+	return l->perhaps < LEDGER_PERHAPS_MAX && l->pushes < LEDGER_PUSHES_MAX && !l->overlaps;
 }
 
 /* A blocking receive of the current request's reply ended without a byte: STATUS says by what. */
@@ -250,14 +284,13 @@ LEDGER_INLINE void ledger_gave_up(struct ledger *l, __u8 status, __u64 now)
 
 /*
  * Replies stay one behind a request that was overtaken: after the client has read, more lies in the
- * queue than it took (UNREAD bytes, of which none came later), or it took no more than had been
- * there before it asked.
+ * queue than it took (UNREAD bytes, of which none came later). That it took no more than had been
+ * there before it asked would say the same of a client that reads a "100 Continue" late and goes on
+ * with its request.
  */
 LEDGER_INLINE int ledger_lags(const struct ledger *l, __u32 unread)
 {
-	if (ledger_owed(l) || !l->watch_rx)
-		return 0;
-	return unread != 0 || (l->watch_unread && l->watch_rx <= l->watch_unread);
+	return !ledger_owed(l) && l->watch_rx && unread;
 }
 
 LEDGER_INLINE void ledger_try_sync(struct ledger *l, const struct ledger_in *in)
@@ -289,7 +322,7 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 		if (who->kind == OWNER_NONE || who->kind == OWNER_UNKNOWN ||
 		    l->owner.kind == OWNER_NONE || l->owner.kind == OWNER_UNKNOWN) {
 			ev = LE_CONTINUED;
-		} else if (wait_in_vain(in->prior)) {
+		} else if (wait_in_vain(in->prior) || wait_perhaps(in->prior)) {
 			ev |= LE_OVERTAKEN;
 		} else if (same) {
 			if (in->prior == WAIT_RISEN || in->prior == WAIT_CANCELLED)
@@ -313,7 +346,8 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 	} else if (l->abandoned) {
 		ev |= LE_REUSED_RESIDUE | (same ? LE_SWALLOWED : 0);
 	} else if (l->watch) {
-		if (ledger_lags(l, in->unread_exact ? in->unread : 0))
+		/* A busy event loop may send before it reads what has just come. */
+		if (!wait_perhaps(l->watch) && ledger_lags(l, in->unread_exact ? in->unread : 0))
 			ev |= LE_LAGGED;
 	} else if (l->requests) {
 		l->clean++;
@@ -322,7 +356,7 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 	 */
 	if (in->unread && l->requests && l->emptied_at != l->tx_seq) {
 		ev |= LE_UNREAD;
-		if (!(ev & LE_OVERTAKEN) && !l->watch)
+		if (!(ev & LE_OVERTAKEN) && !l->watch && l->requests > LEDGER_HANDSHAKE)
 			l->unread_sends++;
 	}
 	if (ev & LE_CONTINUED)
@@ -334,13 +368,18 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 LEDGER_INLINE void ledger_commit(struct ledger *l, const struct ledger_in *in,
 				 const struct owner *who, __u32 ev)
 {
+	int watched = l->watch != 0;
+
 	if (ev & LE_REQUEST) {
 		if (ev & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED))
 			l->lag++;
 		if (ev & LE_OVERTAKEN) {
 			l->watch = in->prior;
 			l->watch_left = LEDGER_WATCH;
-		} else if (l->watch && (ev & LE_LAGGED || !l->watch_left--)) {
+			if (wait_perhaps(in->prior) && !watched)
+				l->perhaps++;
+		} else if (l->watch &&
+			   (ev & LE_LAGGED || (!(ev & LE_UNREAD) && !l->watch_left--))) {
 			l->watch = 0;
 		}
 		if (l->watch) {
@@ -413,6 +452,8 @@ LEDGER_INLINE __u32 ledger_recv(struct ledger *l, const struct ledger_in *in)
 			l->leaves++;
 	} else {
 		l->reply_bytes += in->bytes;
+		if (!l->queued && in->now - l->last_rx_ns >= LEDGER_PUSH_NS)
+			l->pushes++;
 		if (l->abandoned) {
 			ev |= LE_RESIDUE;
 			l->residue_bytes += in->bytes;
@@ -420,13 +461,13 @@ LEDGER_INLINE __u32 ledger_recv(struct ledger *l, const struct ledger_in *in)
 	}
 	l->gave_up = 0;
 	/* Somebody else reads for the one who asks: what he takes, and when, tells nothing. */
-	if (l->watch && in->reader != l->owner.tid)
+	if (wait_in_vain(l->watch) && in->reader != l->owner.tid)
 		l->watch = 0;
 	/*
 	 * A receive that a signal ends is retried at once or never. Who asks again instead takes
 	 * what comes next for his answer. (A timeout is not that clear: a client may tick.)
 	 */
-	if (l->watch == WAIT_INTERRUPTED && !l->watch_rx)
+	if ((l->watch == WAIT_INTERRUPTED || l->watch == WAIT_PROBED) && !l->watch_rx)
 		ev |= LE_LAGGED;
 	l->watch_rx += in->bytes;
 	l->rx_bytes += in->bytes;

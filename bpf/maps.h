@@ -132,6 +132,17 @@ struct {
 	__type(value, struct handled_signal);
 } signals SEC(".maps");
 
+/*
+ * How the last wait of a thread of a known process ended (waits.h); key: thread. LRU: losing one
+ * costs a suspicion.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct ended_wait);
+} waits SEC(".maps");
+
 /* Ports that somebody listens on, only while sockets are adopted at the start. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -138,6 +138,16 @@ static __always_inline int tellable(struct ledger *l, __u32 what, __u32 suspicio
 
 #include "birth.h"
 
+/* Receives that fail with these were ended by a signal (include/linux/errno.h); see restart_block.
+ */
+#define EINTR		      4
+#define EAGAIN		      11
+#define ERESTARTSYS	      512
+#define ERESTART_RESTARTBLOCK 516
+#define MSG_DONTWAIT	      0x40
+
+#include "waits.h"
+
 /* ---- shared handlers, the same in every tier ---- */
 
 /*
@@ -165,14 +175,6 @@ static __always_inline struct cancel_info *late_cancel(struct ledger *l)
 	ledger_late_cancel(l, ci->ts);
 	return ci;
 }
-
-/* Receives that fail with these were ended by a signal (include/linux/errno.h); see restart_block.
- */
-#define EINTR		      4
-#define EAGAIN		      11
-#define ERESTARTSYS	      512
-#define ERESTART_RESTARTBLOCK 516
-#define MSG_DONTWAIT	      0x40
 
 /* A receive that failed with RET. Only one that could block says that somebody waited. */
 static __always_inline void handle_failed_recv(struct sock *sk, int ret, int flags)
@@ -244,14 +246,18 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 		owner_now(&who, rt, tgid, tid);
 		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
 	}
+	/* The request before went out when this process was not looked into yet. */
+	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid &&
+	    rt && rt->state == RT_NONE)
+		l->owner.kind = OWNER_THREAD;
 	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
 	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == who.tid)
 		who.kind = OWNER_NONE;
 	t->who = who;
 	if (ledger_owed(l)) {
 		t->prior = wait_now(l, rt, tgid, &ci);
-		if (t->prior == WAIT_UNKNOWN && t->who.kind == OWNER_THREAD && gave_up(l, &t->why))
-			t->prior = l->gave_up;
+		if (t->prior == WAIT_UNKNOWN && t->who.kind == OWNER_THREAD)
+			t->prior = gave_up(l, &t->why) ? l->gave_up : waited(l, tgid, &t->why);
 	} else if (rt && rt->probe_seq != l->probe_seq) {
 		ci = late_cancel(l);
 	}
@@ -394,6 +400,24 @@ static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger 
 	}
 }
 
+/* What has lain in a queue for so long was not on its way to a reader. */
+#define REST_MS 12
+#define REST_NS (REST_MS * 1000000ULL)
+
+extern int CONFIG_HZ __kconfig __weak;
+
+/*
+ * Do the bytes in this queue lie there for so long that they say something about a request that was
+ * overtaken, with STATUS as its only sign? Counted in ticks, and a tick too many where in doubt.
+ */
+static __always_inline bool tcp_rested(bool kp, struct tcp_sock *tp, __u8 status)
+{
+	__u32 age = (__u32)bpf_jiffies64() - FIELD(kp, tp, inet_conn.icsk_ack.lrcvtime);
+
+	return !wait_perhaps(status) ||
+	       (CONFIG_HZ && age > 1 && (age - 1) * 1000 / CONFIG_HZ >= REST_MS);
+}
+
 /* NAMED: of a Unix socket, the end that still has the path. */
 static __always_inline void handle_close(struct sock *sk, struct sock *named, struct ledger *l)
 {
@@ -407,9 +431,9 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 	if (l->watch && !(l->flags & LEDGER_UNIX)) {
 		struct tcp_sock *tp = tcp_of(opt_kprobe, sk);
 
-		if (tp)
+		if (tp && tcp_rested(opt_kprobe, tp, l->watch))
 			in.unread = tcp_unread(opt_kprobe, sk, tp);
-	} else if (l->watch) {
+	} else if (l->watch && (!wait_perhaps(l->watch) || in.now - l->last_rx_ns >= REST_NS)) {
 		in.unread = unix_unread(opt_kprobe, sk, &in.unread_exact);
 	}
 	if (ledger_owed(l) && gave_up(l, &vain)) {
@@ -535,27 +559,6 @@ int BPF_PROG(on_destroy, struct sock *sk)
 	return 0;
 }
 
-/* Signals are rare beside messages, and most go to processes that have no client connection. */
-SEC("tp_btf/signal_deliver")
-int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tgid = id >> 32, tid = (__u32)id;
-	struct handled_signal s = {.signal = sig};
-	int code;
-
-	if (!bpf_map_lookup_elem(&procs, &tgid))
-		return 0;
-	s.ts = bpf_ktime_get_ns();
-	/* SI_USER, SI_QUEUE, SI_TKILL: a process sent it. To verifiers of 6.12 INFO is a number,
-	 * since signal_generate's can be one. */
-	code = FIELD(true, info, si_code);
-	if (code == 0 || code == -1 || code == -6)
-		s.sender = FIELD(true, info, _sifields._kill._pid);
-	bpf_map_update_elem(&signals, &tid, &s, BPF_ANY);
-	return 0;
-}
-
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -598,8 +601,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	__u32 tgid = task->tgid;
 
 	/* signal->live has been lowered by now: 0 for the last thread of the group. */
-	if (task->signal->live.counter)
+	if (task->signal->live.counter) {
+		thread_ends(task);
 		return 0;
+	}
 	if (!bpf_map_delete_elem(&procs, &tgid))
 		emit_head(EV_EXIT);
 	bpf_map_delete_elem(&tree, &tgid);

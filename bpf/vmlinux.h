@@ -115,6 +115,9 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct {
+		__u32 lrcvtime;
+	} icsk_ack;
 };
 
 struct tcp_sock {
@@ -171,7 +174,17 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
+	void *stack;
 	struct thread_struct thread;
+};
+
+struct hrtimer {
+	void *function;
+};
+
+struct hrtimer_sleeper {
+	struct hrtimer timer;
+	struct task_struct *task;
 };
 
 struct pt_regs {
@@ -181,6 +194,11 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long cx;
 	unsigned long ax;
+	unsigned long orig_ax;
+	unsigned long ss;
+	/* arm64 */
+	unsigned long pstate;
+	__s32 syscallno;
 };
 
 struct user_pt_regs {

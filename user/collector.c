@@ -38,6 +38,7 @@
 #define TICK_NS	      50000000ULL
 /* The refresh pass: every 500 ms, over sockets that have rested for 100 ms. */
 #define REFRESH_TICKS 10
+#define WATCH_TICKS   2 /* ... while one of few connections is watched */
 #define IDLE_NS	      100000000ULL
 #define WALK_NS	      10000000000ULL /* counting a map's entries walks over it */
 
@@ -356,7 +357,8 @@ static void on_tick(struct collector *c)
 	if (read(c->tick, &expired, sizeof(expired)) < 0)
 		return;
 	feed(c, ITEM_TICK, now, NULL, 0);
-	if (++c->ticks >= REFRESH_TICKS || core_rows_due(c->core, now)) {
+	if (++c->ticks >= (core_wants_look(c->core) ? WATCH_TICKS : REFRESH_TICKS) ||
+	    core_rows_due(c->core, now)) {
 		c->ticks = 0;
 		refresh(c);
 	}

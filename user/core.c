@@ -15,6 +15,7 @@
 
 #define KEEP_NAME_NS  5000000000ULL
 #define ROWS_EARLY_NS 25000000ULL
+#define CHEAP_ROWS    2000   /* a refresh pass over so many takes a millisecond or two */
 #define KNOWN_MAX     262144 /* pid_max is 4 million, a recording may claim more */
 
 /* What a process was called, kept because it may be gone when its finding is said. */
@@ -213,6 +214,11 @@ static void take_sample(struct core *c, uint64_t now, const struct item_sample *
 		c->rows_told = false;
 	}
 	c->round_over = false;
+}
+
+bool core_wants_look(const struct core *c)
+{
+	return c->rows <= CHEAP_ROWS && correlate_watching(c->correlator);
 }
 
 bool core_rows_due(const struct core *c, uint64_t now)

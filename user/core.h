@@ -38,6 +38,9 @@ void core_processes(const struct core *c, void (*fn)(void *ctx, const struct ite
  */
 bool core_rows_due(const struct core *c, uint64_t now);
 
+/* Is a connection under watch, and a refresh pass cheap? Then one soon finds what rests on it. */
+bool core_wants_look(const struct core *c);
+
 bool core_failed_on(const struct core *c); /* a finding at or above fail_on, likely or more */
 bool core_lost(const struct core *c);	   /* any evidence or output */
 bool core_stopped(const struct core *c);   /* ITEM_STOP has come */

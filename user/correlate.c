@@ -14,10 +14,12 @@
 
 #include "correlate.h"
 #include "describe.h"
+#include "pools.h"
 #include "story.h"
 #include "verdict.h"
 
-#define NS_PER_MS 1000000ULL
+#define NS_PER_MS   1000000ULL
+#define SPAN_MIN_NS (1000 * NS_PER_MS)
 
 struct track {
 	uint64_t cookie;
@@ -39,23 +41,15 @@ struct track {
 	/* `pending` is about an overtaken request, whether it was said by now or not: a lag that
 	 * stays raises it. */
 	bool watching;
+	bool quiet;	  /* `pending` is worth no word unless something raises it */
+	uint8_t watched;  /* enum wait_status of the request that was overtaken */
+	uint64_t span_ns; /* how long after a request its reply may take */
+	uint64_t rest_ns; /* it rests since then, and a look has found it so */
+	uint32_t rest_unread;
 	uint64_t held_due_ns;
 	struct finding pending;
 	uint64_t round;
 	struct story story;
-	UT_hash_handle hh;
-};
-
-struct pool_key {
-	uint32_t tgid;
-	uint16_t family, port;
-	uint8_t peer[ADDR_LEN];
-};
-
-/* One round's answer to: when was a connection of this pool last used? */
-struct pool {
-	struct pool_key key;
-	uint64_t last_ns;
 	UT_hash_handle hh;
 };
 
@@ -95,8 +89,6 @@ static void track_end(struct correlator *c, struct track *t)
 	free(t);
 }
 
-static void pools_clear(struct correlator *c);
-
 void correlator_free(struct correlator *c)
 {
 	struct track *t, *tmp;
@@ -105,7 +97,7 @@ void correlator_free(struct correlator *c)
 		return;
 	HASH_ITER (hh, c->tracks, t, tmp)
 		track_end(c, t);
-	pools_clear(c);
+	pools_clear(&c->pools);
 	free(c);
 }
 
@@ -164,7 +156,7 @@ static void tell_cancel(struct track *t, const struct cancel_info *ci, const str
 		if (story_has(&t->story, ci->ts, TL_CANCEL))
 			return;
 		e = story_add(&t->story, ci->ts, TL_CANCEL, 0, victim);
-		if (wait_in_vain(t->status))
+		if (wait_in_vain(t->status) || wait_perhaps(t->status))
 			describe_signal(ci->signal, ci->by_tid, e->by, sizeof(e->by));
 		else if (ci->by_task)
 			describe_task(ci->by_task, (const uint64_t *)ci->by_name, e->by,
@@ -201,10 +193,11 @@ static void finding_begin(struct track *t, struct finding *f, enum verdict v, ui
 	f->unread_bytes = t->unread;
 	f->residue_bytes = t->l.abandoned ? t->l.residue_bytes : 0;
 	f->cancel = verdict_cancel_kind(t->status);
-	f->evidence = wait_in_vain(t->status) ? EVIDENCE_SOCKET
-		      : ci->ts		      ? EVIDENCE_PROBE
-		      : t->status	      ? EVIDENCE_MEMORY
-					      : EVIDENCE_NONE;
+	f->evidence = wait_perhaps(t->status)	? EVIDENCE_THREAD
+		      : wait_in_vain(t->status) ? EVIDENCE_SOCKET
+		      : ci->ts			? EVIDENCE_PROBE
+		      : t->status		? EVIDENCE_MEMORY
+						: EVIDENCE_NONE;
 	if (ci->ts && ci->ts <= now) {
 		f->cancel_age_ns = now - ci->ts;
 		f->has_cancel_age = true;
@@ -237,6 +230,8 @@ static void release(struct correlator *c, struct track *t, enum confidence conf,
 	if (conf > t->pending.confidence) {
 		t->pending.confidence = conf;
 		snprintf(t->pending.reason, sizeof(t->pending.reason), "%s", why);
+	} else if (t->quiet) {
+		return;
 	}
 	say(c, t, &t->pending);
 	t->said = said; /* it was about an abandonment that is over */
@@ -251,7 +246,7 @@ static bool gap(struct correlator *c, struct track *t, uint64_t now);
 static void lag_stays(struct correlator *c, struct track *t, uint64_t now, const char *why)
 {
 	struct finding *f = &t->pending;
-	enum confidence conf = verdict_lag(&t->l);
+	enum confidence conf = verdict_lag(&t->l, t->watched);
 
 	if (!t->watching)
 		return;
@@ -272,6 +267,10 @@ static void lag_seen(struct correlator *c, struct track *t, uint32_t unread, uin
 {
 	if (!t->watching)
 		return;
+	if (wait_perhaps(t->watched) && verdict_lag(&t->l, t->watched) <= CONF_SUSPECT) {
+		t->watching = t->held = false;
+		return;
+	}
 	story_add(&t->story, now, TL_BEHIND, unread, NULL);
 	if (unread)
 		t->pending.unread_bytes = unread;
@@ -339,6 +338,17 @@ static uint32_t meaning(const struct ev_step *e)
 	return ledger_multiplexed(&e->l) ? e->in.what & ~suspicious : e->in.what;
 }
 
+/*
+ * How long the reply to a request may take, if the one that was overtaken tells: what comes later
+ * is no reply to it.
+ */
+static uint64_t span_of(const struct ev_step *e)
+{
+	uint64_t span = 4 * (e->head.ts - e->l.req_ns);
+
+	return span > SPAN_MIN_NS ? span : SPAN_MIN_NS;
+}
+
 static void on_send(struct correlator *c, struct track *t, const struct ev_step *e)
 {
 	const uint32_t named = LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_OVERTAKEN;
@@ -400,6 +410,10 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 		t->pending = f;
 		t->held = true;
 		t->watching = (what & LE_OVERTAKEN) != 0;
+		t->watched = e->in.prior;
+		t->quiet = v.quiet;
+		t->rest_ns = 0;
+		t->span_ns = span_of(e);
 		abandonment_ends(t);
 		t->held_due_ns = e->head.ts + 2 * c->o.grace_ns;
 		return;
@@ -450,7 +464,8 @@ static void on_close(struct correlator *c, struct track *t, const struct ev_step
 	/* A last word on the way out: nothing was read after it. */
 	if (t->watching && t->held && ledger_owed(&e->l)) {
 		t->held = false;
-		t->open_ns = t->pending.time_ns;
+		if (!t->quiet)
+			t->open_ns = t->pending.time_ns;
 	}
 	release(c, t, CONF_NONE, "");
 	if (t->l.flags & LEDGER_GAP)
@@ -531,14 +546,38 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
 		t->due_ns = now;
 }
 
+/*
+ * Two looks at a connection that nobody has used in between: whoever reads replies as they come has
+ * read what the first one found. What comes later than a reply may is a push, or a goodbye.
+ */
 void correlate_rest(struct correlator *c, const struct ledger_row *row, uint64_t now)
 {
 	struct track *t = track_find(c, row->cookie);
+	const struct ledger *l = &row->l;
+	uint64_t since = l->last_rx_ns > l->last_tx_ns ? l->last_rx_ns : l->last_tx_ns;
+	uint32_t unread;
 
-	if (!t || !t->watching || !ledger_lags(&row->l, row->unread))
+	if (!t || !t->watching)
 		return;
-	t->l = row->l;
-	lag_seen(c, t, row->unread, now);
+	unread = ledger_lags(l, row->unread) ? row->unread : 0;
+	if (unread && t->rest_ns == since && t->rest_unread) {
+		t->l = row->l;
+		lag_seen(c, t, unread, now);
+		return;
+	}
+	if (t->rest_ns != since || now <= since + t->span_ns)
+		t->rest_unread = unread;
+	t->rest_ns = since;
+}
+
+bool correlate_watching(const struct correlator *c)
+{
+	const struct track *t;
+
+	for (t = c->tracks; t; t = t->hh.next)
+		if (t->watching)
+			return true;
+	return false;
 }
 
 /* Time has passed and the connection is still open. */
@@ -587,30 +626,9 @@ void correlate_tick(struct correlator *c, uint64_t now)
 
 /* ---- pools: connections of one process to one peer ---- */
 
-static void pool_key(struct pool_key *k, uint32_t tgid, const struct sock_addr *a)
-{
-	memset(k, 0, sizeof(*k));
-	k->tgid = tgid;
-	k->family = a->family;
-	k->port = a->peer_port;
-	memcpy(k->peer, a->peer, sizeof(k->peer));
-}
-
-static void pools_clear(struct correlator *c)
-{
-	struct pool *p, *tmp;
-
-	HASH_ITER (hh, c->pools, p, tmp) {
-		HASH_DEL(c->pools, p);
-		free(p);
-	}
-}
-
 void correlate_seen(struct correlator *c, const struct ledger_row *row)
 {
 	struct track *t = track_find(c, row->cookie);
-	struct pool_key key;
-	struct pool *p;
 
 	if (t)
 		t->round = c->round + 1;
@@ -621,34 +639,22 @@ void correlate_seen(struct correlator *c, const struct ledger_row *row)
 		abandonment_ends(t);
 	if (!c->n_tracks || (t && t->open_ns))
 		return; /* nothing is abandoned, or this is the one that lies there */
-	pool_key(&key, row->l.owner.tgid, &row->addr);
-	HASH_FIND(hh, c->pools, &key, sizeof(key), p);
-	if (!p) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return;
-		p->key = key;
-		HASH_ADD(hh, c->pools, key, sizeof(p->key), p);
-	}
-	if (row->l.last_tx_ns > p->last_ns)
-		p->last_ns = row->l.last_tx_ns;
+	pools_used(&c->pools, row->l.owner.tgid, &row->addr, row->l.last_tx_ns);
 }
 
 /* Abandoned for long, neither closed nor used, while a sibling was used: its slot is lost. */
 static void check_leak(struct correlator *c, struct track *t)
 {
-	struct pool_key key;
 	struct finding f;
-	struct pool *p;
+	uint64_t last;
 
 	if (!t->open_ns || t->leaked || t->status == WAIT_RISEN)
 		return;
-	pool_key(&key, t->tgid, &t->sock);
-	HASH_FIND(hh, c->pools, &key, sizeof(key), p);
-	if (!p || p->last_ns < t->open_ns + c->o.leak_ns || gap(c, t, p->last_ns))
+	last = pools_last(c->pools, t->tgid, &t->sock);
+	if (last < t->open_ns + c->o.leak_ns || gap(c, t, last))
 		return;
 	t->leaked = true;
-	finding_begin(t, &f, VERDICT_LEAKED, p->last_ns);
+	finding_begin(t, &f, VERDICT_LEAKED, last);
 	f.confidence = verdict_idle(&t->l, verdict_named(t->status, t->cancel.ts != 0, &t->l));
 	snprintf(f.reason, sizeof(f.reason),
 		 "abandoned, and never used again while its siblings to the same peer are");
@@ -674,7 +680,7 @@ void correlate_round(struct correlator *c, uint64_t now)
 		}
 		track_end(c, t);
 	}
-	pools_clear(c);
+	pools_clear(&c->pools);
 }
 
 void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now)

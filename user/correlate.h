@@ -9,6 +9,7 @@
 #ifndef MISPAIR_CORRELATE_H
 #define MISPAIR_CORRELATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "finding.h"
 #include "../bpf/events.h"
@@ -46,6 +47,9 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
 /* What it found on a socket that lies idle with unread bytes, and on which a request was overtaken.
  */
 void correlate_rest(struct correlator *c, const struct ledger_row *row, uint64_t now);
+
+/* Is there a connection on which a request was overtaken? Then looks are worth more. */
+bool correlate_watching(const struct correlator *c);
 
 /*
  * A round of the refresh pass ended at NOW: every open socket has been seen by correlate_seen().

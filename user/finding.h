@@ -38,7 +38,9 @@ enum cancel_kind {
 	CANCEL_ASYNCIO_FINISHED,  /* asyncio.finished: the task ended without its reply */
 	CANCEL_ASYNCIO_GONE,	  /* asyncio.gone: the task was freed and its memory reused */
 	CANCEL_RECV_TIMEOUT,	  /* recv.timeout: its blocking receive ended by SO_RCVTIMEO */
-	CANCEL_SIGNAL,		  /* signal: a signal ended its receive, which was not retried */
+	CANCEL_SIGNAL,		  /* signal: a signal ended its wait, which was not retried */
+	CANCEL_POLL_TIMEOUT,	  /* poll.timeout: its poll, select or epoll ended by its timeout */
+	CANCEL_THREAD_EXIT,	  /* thread.exit: its thread ended while the reply was owed */
 	CANCEL_UNSEEN, /* unseen: owed at the next send, nothing seen that ended the wait */
 	CANCEL_MAX,
 };
@@ -48,6 +50,7 @@ enum cancel_evidence {
 	EVIDENCE_NONE,
 	EVIDENCE_MEMORY, /* memory: the task object was read at the next event on the socket */
 	EVIDENCE_SOCKET, /* socket: how a receive on the connection itself ended */
+	EVIDENCE_THREAD, /* thread: how a wait of the owner's thread ended, perhaps this one */
 	EVIDENCE_PROBE,	 /* probe: Task.cancel itself was probed: exact time and caller */
 	EVIDENCE_MAX,
 };

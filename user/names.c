@@ -40,6 +40,8 @@ const char *const cancel_names[CANCEL_MAX] = {
 	[CANCEL_ASYNCIO_GONE] = "asyncio.gone",
 	[CANCEL_RECV_TIMEOUT] = "recv.timeout",
 	[CANCEL_SIGNAL] = "signal",
+	[CANCEL_POLL_TIMEOUT] = "poll.timeout",
+	[CANCEL_THREAD_EXIT] = "thread.exit",
 	[CANCEL_UNSEEN] = "unseen",
 };
 
@@ -47,6 +49,7 @@ const char *const evidence_names[EVIDENCE_MAX] = {
 	[EVIDENCE_NONE] = "none",
 	[EVIDENCE_MEMORY] = "memory",
 	[EVIDENCE_SOCKET] = "socket",
+	[EVIDENCE_THREAD] = "thread",
 	[EVIDENCE_PROBE] = "probe",
 };
 

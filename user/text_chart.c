@@ -35,7 +35,9 @@ static const char *const cancel_words[CANCEL_MAX] = {
 	[CANCEL_ASYNCIO_FINISHED] = "had ended by now, without its reply",
 	[CANCEL_ASYNCIO_GONE] = "was gone by now",
 	[CANCEL_RECV_TIMEOUT] = "its receive had timed out by now",
-	[CANCEL_SIGNAL] = "its receive had been interrupted by now",
+	[CANCEL_SIGNAL] = "its wait had been interrupted by now",
+	[CANCEL_POLL_TIMEOUT] = "its wait had timed out by now",
+	[CANCEL_THREAD_EXIT] = "its thread had ended by now",
 	[CANCEL_UNSEEN] = "had stopped waiting by now",
 };
 
@@ -100,9 +102,11 @@ static void put_what(struct row *r, const struct finding *f, const struct timeli
 		row_fmt(r, "request %" PRIu64 " B", e->bytes);
 		break;
 	case TL_CANCEL:
-		row_put(r, f->cancel == CANCEL_RECV_TIMEOUT ? "its receive timed out"
-			   : f->cancel == CANCEL_SIGNAL	    ? "its receive was interrupted"
-							    : "cancelled");
+		row_put(r, f->cancel == CANCEL_RECV_TIMEOUT   ? "its receive timed out"
+			   : f->cancel == CANCEL_POLL_TIMEOUT ? "its wait timed out"
+			   : f->cancel == CANCEL_THREAD_EXIT  ? "its thread ended"
+			   : f->cancel == CANCEL_SIGNAL	      ? "its wait was interrupted"
+							      : "cancelled");
 		if (e->by[0]) {
 			row_put(r, " (by ");
 			row_user(r, e->by, owner_telling_len(e->by, e->owner));

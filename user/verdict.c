@@ -24,7 +24,13 @@ enum cancel_kind verdict_cancel_kind(uint8_t status)
 	case WAIT_TIMED_OUT:
 		return CANCEL_RECV_TIMEOUT;
 	case WAIT_INTERRUPTED:
+	case WAIT_POLL_INTERRUPTED:
 		return CANCEL_SIGNAL;
+	case WAIT_POLL_TIMED_OUT:
+	case WAIT_LOOP_TIMED_OUT:
+		return CANCEL_POLL_TIMEOUT;
+	case WAIT_EXITED:
+		return CANCEL_THREAD_EXIT;
 	default:
 		return CANCEL_UNSEEN;
 	}
@@ -78,8 +84,12 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 								     : REUSE_OUTSTANDING;
 		v->confidence = CONF_SUSPECT;
 		v->hold = true;
-		v->reason =
-			"its receive had ended in vain, then it asked again; it may yet read both";
+		v->quiet = wait_perhaps(in->prior) && !ledger_exclusive(l);
+		v->reason = wait_perhaps(in->prior)
+				    ? "its thread had stopped waiting, then the next request went "
+				      "out; both replies may yet be read"
+				    : "its receive had ended in vain, then it asked again; it may "
+				      "yet read both";
 		return;
 	}
 	if (!(in->what & (LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED))) {
@@ -128,11 +138,13 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 	}
 }
 
-enum confidence verdict_lag(const struct ledger *l)
+enum confidence verdict_lag(const struct ledger *l, uint8_t status)
 {
 	/* Bytes left unread before anything had ended a wait: this client does so by habit. */
 	if (l->unread_sends || l->takeovers || ledger_multiplexed(l))
 		return CONF_SUSPECT;
+	if (wait_perhaps(status))
+		return l->pushes < LEDGER_PUSHES_MAX ? CONF_LIKELY : CONF_SUSPECT;
 	return ledger_exclusive(l) && !l->continued ? CONF_CERTAIN : CONF_LIKELY;
 }
 

@@ -10,7 +10,8 @@
 struct verdict_view {
 	enum reuse_kind kind;
 	enum confidence confidence;
-	bool hold; /* what the connection does next may raise this soon */
+	bool hold;  /* what the connection does next may raise this soon */
+	bool quiet; /* ... and unless it does, this is worth no word */
 	const char *reason;
 };
 
@@ -26,8 +27,9 @@ bool verdict_named(uint8_t status, bool probed, const struct ledger *l);
 void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const struct owner *who,
 		   uint8_t status, const struct cancel_info *ci, struct verdict_view *v);
 
-/* A request that was overtaken, and replies that stayed one behind since. */
-enum confidence verdict_lag(const struct ledger *l);
+/* A request that was overtaken when its owner's wait had ended by STATUS, and replies that stayed
+ * one behind since. */
+enum confidence verdict_lag(const struct ledger *l, uint8_t status);
 
 /* An abandoned exchange on a connection that lies idle. */
 enum confidence verdict_idle(const struct ledger *l, bool named);

@@ -20,6 +20,7 @@ struct call {
 	redisContext *context;
 	struct truth *truth;
 	int lag;
+	bool sent;
 };
 
 static sigjmp_buf out;
@@ -35,12 +36,20 @@ static void *exchange(void *arg)
 {
 	struct call *call = arg;
 	char request[64];
-	redisReply *reply;
+	redisReply *reply = NULL;
+	int sent = 0;
 
 	snprintf(request, sizeof(request), "tag-%u~%d~",
 		 __atomic_add_fetch(&tag, 1, __ATOMIC_SEQ_CST), call->lag);
 	truth_before_send(call->truth);
-	reply = redisCommand(call->context, "ECHO %s", request);
+	if (redisAppendCommand(call->context, "ECHO %s", request))
+		client_die("redisAppendCommand");
+	while (!sent)
+		if (redisBufferWrite(call->context, &sent))
+			client_die("redisBufferWrite");
+	__atomic_store_n(&call->sent, true, __ATOMIC_SEQ_CST);
+	if (redisGetReply(call->context, (void **)&reply))
+		client_die("redisGetReply");
 	if (!reply || reply->type != REDIS_REPLY_STRING)
 		client_die("redisCommand");
 	truth_judge(call->truth, !strcmp(reply->str, request));
@@ -72,6 +81,9 @@ static void left_by_cancel(struct call *call, int limit)
 
 	if (pthread_create(&thread, NULL, exchange, call))
 		client_die("pthread_create");
+	/* Cancelled before it has sent, its request would be the first half of the next one. */
+	while (!__atomic_load_n(&call->sent, __ATOMIC_SEQ_CST))
+		truth_sleep(1);
 	truth_sleep(limit);
 	pthread_cancel(thread);
 	pthread_join(thread, &result);
@@ -99,6 +111,7 @@ static void one_round(const struct options *o, unsigned int *seed)
 		exchange(&wronged);
 	exchange(&clean);
 	wronged.lag = timing.lag;
+	wronged.sent = false;
 	if (!strcmp(o->way, "longjmp"))
 		left_by_longjmp(&wronged, timing.limit);
 	else

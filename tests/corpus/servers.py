@@ -10,8 +10,8 @@
 
 What a client sends may hold a mark ~N~: the line server answers that request N milliseconds
 late, and a relay hands it on N milliseconds late. Replies stay in order, as on any connection. The
-next reply keeps a distance, so that a client that is awake reads the two one by one. The line
-server sends the reply to a mark ~N+~ together with the next one.
+next request is answered with some delay too, so that a client that is awake reads the two replies
+one by one. The line server sends the reply to a mark ~N+~ together with the next one.
 """
 
 import os
@@ -143,16 +143,16 @@ class EachLine(socketserver.StreamRequestHandler):
 
     def handle(self):
         quick(self.connection)
-        kept = b""
+        kept, distance = b"", 0
         try:
             for line in self.rfile:
                 before, after = lag(line)
-                time.sleep(before)
+                time.sleep(before + distance)
+                distance = after
                 kept += line
                 if TOGETHER not in line:
                     self.wfile.write(kept)
                     kept = b""
-                time.sleep(after)
         except OSError:
             pass
 
@@ -230,12 +230,13 @@ def at_once(_):
 
 
 def pump(source, target, delay):
+    distance = 0
     try:
         while data := source.recv(65536):
             before, after = delay(data)
-            time.sleep(before)
+            time.sleep(before + distance)
             target.sendall(data)
-            time.sleep(after)
+            distance = after
     except OSError:
         pass
     try:

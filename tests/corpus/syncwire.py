@@ -63,6 +63,7 @@ class Truth:
         return sum(getattr(connection, what) for connection in self.connections)
 
     def print(self):
+        time.sleep(REST)
         abandoned = self.total("abandoned")
         print(json.dumps({
             "workload": self.workload, "pid": os.getpid(),
@@ -70,6 +71,9 @@ class Truth:
             "cancelled_owed": abandoned, "wrong": self.total("wrong"),
             "connections": {str(c.port): c.truth() for c in self.connections}}), flush=True)
 
+
+# A pool outlives its last call: what its connections hold has the time to arrive, and rests.
+REST = 0.5
 
 # clean: exchanges before it; the rest in seconds: how late the reply is, how long its owner waits,
 # the time from giving up to the reuse. followers: exchanges after it.

@@ -83,6 +83,14 @@ static inline struct options truth_options(int argc, char **argv)
 	return o;
 }
 
+static inline void truth_sleep(int ms)
+{
+	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+
+	while (ms > 0 && nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
 static inline struct truth *truth_about(int fd)
 {
 	struct truth *t = &truth_all[truth_count++];
@@ -127,10 +135,15 @@ static inline void truth_judge(struct truth *t, bool right)
 	t->wrong += !right;
 }
 
+/* A pool outlives its last call: what its connections hold has the time to arrive, and rests. */
+#define TRUTH_REST_MS 500
+
 static inline void truth_print(const char *workload)
 {
 	unsigned int operations = 0, abandoned = 0, wrong = 0;
 	int i;
+
+	truth_sleep(TRUTH_REST_MS);
 
 	for (i = 0; i < truth_count; i++) {
 		operations += truth_all[i].operations;
@@ -181,14 +194,6 @@ static inline struct timing truth_timing(const struct options *o, unsigned int *
 	t.gap = o->late ? t.lag - t.limit + truth_between(seed, 10, 30)
 			: truth_between(seed, 0, t.lag / 3);
 	return t;
-}
-
-static inline void truth_sleep(int ms)
-{
-	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-
-	while (ms > 0 && nanosleep(&left, &left) && errno == EINTR)
-		;
 }
 
 #endif

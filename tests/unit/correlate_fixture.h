@@ -224,13 +224,15 @@ static inline uint32_t story_send(struct conn *x, uint64_t at, struct owner who,
 	struct ledger *l = &x->l;
 
 	if (ledger_owed(l)) {
-		if (l->owner.kind == OWNER_TASK)
+		if (l->owner.kind == OWNER_TASK || wait_in_vain(h.prior) || wait_perhaps(h.prior))
 			in.prior = h.prior;
 	} else if (h.cancel) {
 		ledger_late_cancel(l, h.cancel->ts);
 	}
 	in.what = ledger_send(l, &in, &who);
-	if (story_tellable(l, in.what, LE_REUSED | LE_REUSED_RESIDUE | LE_UNREAD | LE_SWALLOWED))
+	if (story_tellable(l, in.what,
+			   LE_REUSED | LE_REUSED_RESIDUE | LE_UNREAD | LE_SWALLOWED | LE_OVERTAKEN |
+				   LE_LAGGED))
 		story_tell(x, &in, &who, &h);
 	ledger_commit(l, &in, &who, in.what);
 	return in.what;
@@ -238,12 +240,13 @@ static inline uint32_t story_send(struct conn *x, uint64_t at, struct owner who,
 
 static inline uint32_t story_recv(struct conn *x, uint64_t at, uint32_t bytes, struct how h)
 {
+	struct ledger *l = &x->l;
 	struct ledger_in in = {.now = at,
 			       .bytes = bytes,
 			       .unread = h.unread,
 			       .unread_exact = 1,
+			       .reader = l->owner.tid,
 			       .step = STEP_RECV};
-	struct ledger *l = &x->l;
 
 	if (l->owner.kind == OWNER_TASK && (ledger_owed(l) || l->hot)) {
 		in.prior = h.prior;
@@ -252,20 +255,20 @@ static inline uint32_t story_recv(struct conn *x, uint64_t at, uint32_t bytes, s
 	if (in.prior == WAIT_PENDING && x->self_read)
 		l->flags |= LEDGER_SELF_READ;
 	in.what = ledger_recv(l, &in);
-	if (story_tellable(l, in.what, LE_RESIDUE | LE_DRAINED))
+	if (story_tellable(l, in.what, LE_RESIDUE | LE_DRAINED | LE_LAGGED))
 		story_tell(x, &in, NULL, &h);
 	return in.what;
 }
 
 static inline uint32_t story_close(struct conn *x, uint64_t at, struct how h)
 {
-	struct ledger_in in = {.now = at, .step = STEP_CLOSE};
+	struct ledger_in in = {.now = at, .step = STEP_CLOSE, .unread = h.unread};
 
 	x->l.flags |= LEDGER_CLOSED;
 	if (!h.elsewhere && !h.exiting && ledger_owed(&x->l))
 		in.prior = h.prior;
 	in.what = ledger_close(&x->l, &in);
-	if ((in.what & LE_CLOSED_OWED) || x->l.steps)
+	if ((in.what & (LE_CLOSED_OWED | LE_LAGGED)) || x->l.steps)
 		story_tell(x, &in, NULL, &h);
 	return in.what;
 }

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How the waits of threads end, without a program on every system call: one that times out is woken
+ * by its timer, a signal is delivered, a thread exits. All are rare beside messages. Included by
+ * mispair.bpf.c.
+ */
+#ifndef MISPAIR_WAITS_H
+#define MISPAIR_WAITS_H
+
+/* The function that wakes who sleeps until a time (kernel/time/hrtimer.c). */
+extern const void hrtimer_wakeup __ksym __weak;
+
+enum waiting_call { CALL_OTHER, CALL_POLL, CALL_EPOLL };
+
+/* Numbers of the calls that wait for descriptors (asm/unistd.h). */
+static __always_inline enum waiting_call call_numbered(__u64 nr)
+{
+	switch (nr) {
+#if defined(__TARGET_ARCH_arm64)
+	case 72: /* pselect6 */
+	case 73: /* ppoll */
+		return CALL_POLL;
+	case 22: /* epoll_pwait */
+#else
+	case 7:	  /* poll */
+	case 23:  /* select */
+	case 270: /* pselect6 */
+	case 271: /* ppoll */
+		return CALL_POLL;
+	case 232: /* epoll_wait */
+	case 281: /* epoll_pwait */
+#endif
+	case 441: /* epoll_pwait2 */
+		return CALL_EPOLL;
+	}
+	return CALL_OTHER;
+}
+
+/* Where a task's registers begin, from the base of its kernel stack; 0: not known yet. */
+__u32 regs_at;
+
+/* Are these the registers of a user's 64-bit system call? */
+static __always_inline bool from_user(const void *regs)
+{
+#if defined(__TARGET_ARCH_arm64)
+	return !(kread(regs + bpf_core_field_offset(struct pt_regs, pstate), 8) & 0xf);
+#else
+	/* cs lies behind orig_ax and ip, as the processor pushes them. */
+	return kread(regs + bpf_core_field_offset(struct pt_regs, orig_ax) + 16, 2) == 0x33 &&
+	       kread(regs + bpf_core_field_offset(struct pt_regs, ss), 2) == 0x2b;
+#endif
+}
+
+/*
+ * The registers of TASK, which is in a system call: at the top of its kernel stack
+ * (task_pt_regs()). How large that is, and how much is left free above, is a matter of the
+ * kernel's configuration, so it is found out, once.
+ */
+static __noinline __u64 regs_of(struct task_struct *task)
+{
+	static const __u32 sizes[] = {16384, 32768, 65536};
+	__u64 base = (__u64)FIELD(true, task, stack);
+	__u32 i, at = regs_at;
+
+	if (!base)
+		return 0;
+	if (at)
+		return from_user((void *)(base + at)) ? base + at : 0;
+#pragma unroll
+	for (i = 0; i < 6; i++) {
+		at = sizes[i / 2] - bpf_core_type_size(struct pt_regs) - 16 * (i % 2);
+		if (from_user((void *)(base + at))) {
+			regs_at = at;
+			return base + at;
+		}
+	}
+	return 0;
+}
+
+/* The system call that TASK is in. */
+static __noinline int call_of(struct task_struct *task)
+{
+	__u64 regs = regs_of(task), nr;
+
+	if (!regs)
+		return CALL_OTHER;
+#if defined(__TARGET_ARCH_arm64)
+	nr = kread((void *)regs + bpf_core_field_offset(struct pt_regs, syscallno), 4);
+#else
+	nr = kread((void *)regs + bpf_core_field_offset(struct pt_regs, orig_ax), 8);
+#endif
+	return call_numbered(nr);
+}
+
+static __always_inline void wait_ended(__u32 tid, const struct ended_wait *w)
+{
+	struct ended_wait *kept = bpf_map_lookup_elem(&waits, &tid);
+
+	if (kept)
+		*kept = *w;
+	else if (bpf_map_update_elem(&waits, &tid, w, BPF_ANY))
+		count_loss(KLOSS_MAP_FULL);
+}
+
+/*
+ * How the wait of L's owner, a thread, may have ended: enum wait_status, and since when in WHY. A
+ * runtime that moves its tasks between threads has one of them wait for all.
+ */
+static __always_inline __u8 waited(struct ledger *l, __u32 tgid, struct cancel_info *why)
+{
+	struct handled_signal *s;
+	struct ended_wait *w;
+	struct proc_rt *rt;
+
+	if (l->owner.kind != OWNER_THREAD || !ledger_asks(l))
+		return WAIT_UNKNOWN;
+	__builtin_memset(why, 0, sizeof(*why));
+	w = bpf_map_lookup_elem(&waits, &l->owner.tid);
+	if (w && w->ts > l->last_tx_ns && w->status < WAIT_MAX) {
+		why->ts = w->ts;
+		why->by_tid = w->by;
+		return w->status;
+	}
+	/* Also one that came while it did something else: a handler may not return there. */
+	s = bpf_map_lookup_elem(&signals, &l->owner.tid);
+	if (s && s->ts > l->last_tx_ns) {
+		why->ts = s->ts;
+		why->signal = s->signal;
+		why->by_tid = s->sender;
+		return WAIT_POLL_INTERRUPTED;
+	}
+	rt = bpf_map_lookup_elem(&procs, &tgid);
+	if (!rt || l->owner.tgid != tgid || rt->loop_ns <= l->last_tx_ns)
+		return WAIT_UNKNOWN;
+	why->ts = rt->loop_ns;
+	return WAIT_LOOP_TIMED_OUT;
+}
+
+/* Somebody's time is up. Runs in whatever context the timer fires in: current is anybody. */
+SEC("tp_btf/hrtimer_expire_entry")
+int BPF_PROG(on_timer, struct hrtimer *timer)
+{
+	struct ended_wait w = {.status = WAIT_POLL_TIMED_OUT};
+	struct task_struct *task;
+	struct proc_rt *rt;
+	enum waiting_call call;
+	__u32 tgid;
+
+	if (timer->function != (void *)&hrtimer_wakeup)
+		return 0;
+	task = FIELD(true, (struct hrtimer_sleeper *)timer, task);
+	if (!task)
+		return 0;
+	tgid = FIELD(true, task, tgid);
+	rt = bpf_map_lookup_elem(&procs, &tgid);
+	if (!rt)
+		return 0;
+	call = call_of(task);
+	if (call == CALL_OTHER)
+		return 0;
+	w.ts = bpf_ktime_get_ns();
+	if (call == CALL_EPOLL)
+		rt->loop_ns = w.ts;
+	wait_ended(FIELD(true, task, pid), &w);
+	return 0;
+}
+
+/* Signals are rare beside messages, and most go to processes that have no client connection. */
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32, tid = (__u32)id;
+	struct handled_signal s = {.signal = sig};
+	int code;
+
+	if (!bpf_map_lookup_elem(&procs, &tgid))
+		return 0;
+	s.ts = bpf_ktime_get_ns();
+	/* SI_USER, SI_QUEUE, SI_TKILL: a process sent it. To verifiers of 6.12 INFO is a number,
+	 * since signal_generate's can be one. */
+	code = FIELD(true, info, si_code);
+	if (code == 0 || code == -1 || code == -6)
+		s.sender = FIELD(true, info, _sifields._kill._pid);
+	bpf_map_update_elem(&signals, &tid, &s, BPF_ANY);
+	return 0;
+}
+
+/* A thread ends, and its process goes on. */
+static __always_inline void thread_ends(struct task_struct *task)
+{
+	struct ended_wait w = {.status = WAIT_EXITED};
+	__u32 tgid = task->tgid;
+
+	if (!bpf_map_lookup_elem(&procs, &tgid))
+		return;
+	w.ts = bpf_ktime_get_ns();
+	wait_ended(task->pid, &w);
+}
+
+#endif

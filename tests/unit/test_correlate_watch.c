@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Requests that overtook an owed reply when their thread had stopped waiting, perhaps for it and
+ * perhaps for something else: only replies that lie unread where the connection rests accuse.
+ */
+#include "correlate_fixture.h"
+
+/* The refresh pass looks at a connection that rests. */
+static void rest(struct conn *x, uint64_t now, uint32_t unread)
+{
+	struct ledger_row row = row_of(x, unread);
+
+	correlate_seen(x->w->c, &row);
+	correlate_rest(x->w->c, &row, now);
+}
+
+/* A request of thread 7 at START, and thread 8's 10 ms later: what lay unread then, and why. */
+static struct conn overtaken(struct world *w, uint8_t why, uint32_t unread)
+{
+	static const struct cancel_info when = {.ts = START + 5 * MS};
+	struct conn x = connection(w, 1);
+
+	SEND(&x, START, thread(7), 22);
+	SEND(&x, START + 10 * MS, thread(8), 22, .prior = why, .unread = unread, .cancel = &when);
+	return x;
+}
+
+static void a_reply_that_rests_unread_after_another_was_taken_is_likely(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+	const struct finding *f = &w->said[0];
+
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	assert_int_equal(w->n, 0);
+	rest(&x, START + 300 * MS, 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+	assert_int_equal(f->reuse, REUSE_OUTSTANDING);
+	assert_string_equal(cancel_names[f->cancel], "poll.timeout");
+	assert_string_equal(evidence_names[f->evidence], "thread");
+	assert_string_equal(f->owner_prev, "thread 7");
+	assert_string_equal(f->owner_next, "thread 8");
+	assert_entry(f, 0, 0, TL_REQUEST, 22, "thread 7");
+	assert_entry(f, 1, 5 * MS, TL_CANCEL, 0, "thread 7");
+	assert_entry(f, 2, 10 * MS, TL_REQUEST, 22, "thread 8");
+	rest(&x, START + 400 * MS, 9);
+	correlate_finish(w->c, START + SEC);
+	assert_int_equal(w->n, 1);
+}
+
+static void what_lay_unread_at_the_overtaking_request_is_told(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_EXITED, 9);
+
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 11);
+	rest(&x, START + 300 * MS, 11);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+	assert_int_equal(w->said[0].reuse, REUSE_UNREAD);
+	assert_string_equal(cancel_names[w->said[0].cancel], "thread.exit");
+}
+
+static void a_signal_is_named_with_its_sender(void **state)
+{
+	static const struct cancel_info alarm = {.ts = START + MS, .signal = 14, .by_tid = 99};
+	struct world *w = *state;
+	struct conn x = connection(w, 1);
+
+	SEND(&x, START, thread(7), 22);
+	SEND(&x, START + 10 * MS, thread(7), 22, .prior = WAIT_POLL_INTERRUPTED, .cancel = &alarm);
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	rest(&x, START + 300 * MS, 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+	assert_string_equal(cancel_names[w->said[0].cancel], "signal");
+	assert_non_null(strstr(w->said[0].cancel_by, "SIGALRM"));
+	assert_non_null(strstr(w->said[0].cancel_by, "99"));
+}
+
+static void whoever_reads_both_replies_is_not_worth_a_word(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 9);
+
+	RECV(&x, START + 20 * MS, 9);
+	RECV(&x, START + 25 * MS, 9);
+	rest(&x, START + 200 * MS, 0);
+	rest(&x, START + 300 * MS, 0);
+	CLOSE(&x, START + SEC);
+	correlate_finish(w->c, START + SEC);
+	assert_int_equal(w->n, 0);
+}
+
+static void a_last_word_before_the_close_is_not_worth_one(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 9);
+
+	CLOSE(&x, START + 11 * MS, .unread = 9);
+	correlate_finish(w->c, START + SEC);
+	assert_int_equal(w->n, 0);
+}
+
+static void two_looks_have_to_find_the_same_rest(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	RECV(&x, START + 20 * MS, 9);
+	/* It was on its way to a reader who then took it. */
+	rest(&x, START + 200 * MS, 9);
+	RECV(&x, START + 201 * MS, 9);
+	rest(&x, START + 400 * MS, 0);
+	rest(&x, START + 500 * MS, 0);
+	assert_int_equal(w->n, 0);
+}
+
+static void what_comes_later_than_a_reply_may_is_a_goodbye(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	RECV(&x, START + 20 * MS, 9);
+	RECV(&x, START + 21 * MS, 9);
+	rest(&x, START + 200 * MS, 0);
+	rest(&x, START + 20 * SEC, 8);
+	rest(&x, START + 21 * SEC, 8);
+	assert_int_equal(w->n, 0);
+}
+
+static void a_late_reply_to_a_slow_server_may_come_late(void **state)
+{
+	struct world *w = *state;
+	struct conn x = connection(w, 1);
+
+	SEND(&x, START, thread(7), 22);
+	SEND(&x, START + 5 * SEC, thread(7), 22, .prior = WAIT_POLL_TIMED_OUT);
+	RECV(&x, START + 6 * SEC, 9);
+	rest(&x, START + 7 * SEC, 0);
+	rest(&x, START + 12 * SEC, 9);
+	rest(&x, START + 13 * SEC, 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+}
+
+static void a_client_that_leaves_bytes_unread_by_habit_is_not_accused(void **state)
+{
+	struct world *w = *state;
+	struct conn x = connection(w, 1);
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		SEND(&x, START - SEC + i * 10 * MS, thread(7), 22, .unread = i ? 4 : 0);
+		RECV(&x, START - SEC + i * 10 * MS + MS, 9, .unread = 4);
+	}
+	w->n = 0;
+	SEND(&x, START, thread(7), 22, .unread = 4);
+	SEND(&x, START + 10 * MS, thread(7), 22, .prior = WAIT_POLL_TIMED_OUT, .unread = 4);
+	RECV(&x, START + 20 * MS, 9, .unread = 4);
+	rest(&x, START + 200 * MS, 4);
+	rest(&x, START + 300 * MS, 4);
+	for (i = 0; i < w->n; i++)
+		assert_int_equal(w->said[i].confidence, CONF_SUSPECT);
+}
+
+static void a_connection_that_is_pushed_to_is_not_asked(void **state)
+{
+	struct world *w = *state;
+	struct conn x = connection(w, 1);
+	unsigned int i;
+
+	SEND(&x, START - SEC, thread(7), 22);
+	for (i = 0; i < 1 + LEDGER_PUSHES_MAX; i++)
+		RECV(&x, START - SEC + (1 + i) * 20 * MS, 9);
+	assert_false(ledger_asks(&x.l));
+	SEND(&x, START, thread(7), 22);
+	assert_true(ledger_owed(&x.l));
+	assert_false(ledger_asks(&x.l));
+}
+
+/* An event loop on one connection: a tick between any two requests, and no lag ever. */
+static void who_shares_a_connection_between_ticks_is_asked_a_few_times_only(void **state)
+{
+	struct world *w = *state;
+	struct conn x = connection(w, 1);
+	unsigned int i, asked = 0;
+
+	for (i = 0; i < 100; i++) {
+		bool asks = ledger_owed(&x.l) && ledger_asks(&x.l);
+
+		asked += asks;
+		SEND(&x, START + i * 10 * MS, thread(7), 22,
+		     .prior = asks ? WAIT_POLL_TIMED_OUT : WAIT_UNKNOWN);
+		if (i % 20 == 19) {
+			RECV(&x, START + i * 10 * MS + MS, 180);
+			x.l.watch = 0; /* as after many requests in step */
+		}
+	}
+	/* In all requests of three rounds, and in the first of the fourth. */
+	assert_int_equal(asked, 19 * (LEDGER_PERHAPS_MAX - 1) + 1);
+	correlate_finish(w->c, START + 10 * SEC);
+	assert_int_equal(w->n, 0);
+}
+
+static void on_an_exclusive_connection_it_is_suspect_if_nothing_follows(void **state)
+{
+	struct world *w = *state;
+	struct conn x = connection(w, 1);
+	unsigned int i;
+
+	for (i = 0; i <= LEDGER_EXCLUSIVE_MIN; i++) {
+		SEND(&x, START - SEC + i * 10 * MS, thread(7), 22);
+		RECV(&x, START - SEC + i * 10 * MS + MS, 9);
+	}
+	SEND(&x, START, thread(7), 22);
+	SEND(&x, START + 10 * MS, thread(7), 22, .prior = WAIT_POLL_TIMED_OUT);
+	correlate_tick(w->c, START + 10 * MS + 2 * GRACE);
+	assert_only(w, VERDICT_REUSED, CONF_SUSPECT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_reply_that_rests_unread_after_another_was_taken_is_likely),
+		TEST(what_lay_unread_at_the_overtaking_request_is_told),
+		TEST(a_signal_is_named_with_its_sender),
+		TEST(whoever_reads_both_replies_is_not_worth_a_word),
+		TEST(a_last_word_before_the_close_is_not_worth_one),
+		TEST(two_looks_have_to_find_the_same_rest),
+		TEST(what_comes_later_than_a_reply_may_is_a_goodbye),
+		TEST(a_late_reply_to_a_slow_server_may_come_late),
+		TEST(a_client_that_leaves_bytes_unread_by_habit_is_not_accused),
+		TEST(a_connection_that_is_pushed_to_is_not_asked),
+		TEST(who_shares_a_connection_between_ticks_is_asked_a_few_times_only),
+		TEST(on_an_exclusive_connection_it_is_suspect_if_nothing_follows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
