@@ -26,6 +26,7 @@ def ways(names, *arguments):
 
 TIMED = ("--seed", "{seed}", "--timings", "{timings}")
 LINE = ("--port", "{line}", *TIMED)
+FREE = ("--port", "{line}", "--seed", "{seed}", "--timings", 100, "--threads", 6)
 LAG_REDIS = ("--port", "{lag-redis}", *TIMED)
 MARIADB = ("--port", "{mariadb}", "--pid", "{mariadb.pid}")
 
@@ -50,9 +51,10 @@ ROWS = [
         "hard: one read gets the old and the new reply, as with a client that sorts them"),
     Row("c-pool-eintr", "F1", True, "cpool.c", ways(("eintr", "poll-eintr"), *LINE)),
     Row("c-pool-threads", "F2", True, "cpool.c",
-        [(way, ("--port", "{line}", "--seed", "{seed}", "--timings", 100, "--threads", 6,
-                "--way", way)) for way in ("rcvtimeo", "poll")], (),
+        [("rcvtimeo", (*FREE, "--way", "rcvtimeo"))], (),
         "threads share a pool and run freely"),
+    Row("c-pool-threads-poll", "F2", True, "cpool.c", [("", (*FREE, "--way", "poll"))], (),
+        "hard: reads run ahead, and soon the old replies lie in the client's own buffer"),
     Row("unix-socket", "F1", True, "cpool.c",
         ways(("rcvtimeo", "poll"), "--unix", "{line.unix}", *TIMED)),
     Row("pymemcache-baseexc", "F1", True, "pymemcache_baseexc.py",

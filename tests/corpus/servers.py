@@ -9,9 +9,9 @@
 {lag-NAME}    a relay in front of NAME
 
 What a client sends may hold a mark ~N~: the line server answers that request N milliseconds
-late, and a relay hands it on N milliseconds late. Replies stay in order, as on any connection. The
-next request is answered with some delay too, so that a client that is awake reads the two replies
-one by one. The line server sends the reply to a mark ~N+~ together with the next one.
+late, and a relay hands it on N milliseconds late. Replies stay in order, as on any connection, and
+from then on keep a distance, so that a client that is awake reads them one by one. The line
+server sends the reply to a mark ~N+~ together with the next one.
 """
 
 import os
@@ -148,7 +148,7 @@ class EachLine(socketserver.StreamRequestHandler):
             for line in self.rfile:
                 before, after = lag(line)
                 time.sleep(before + distance)
-                distance = after
+                distance = distance or after
                 kept += line
                 if TOGETHER not in line:
                     self.wfile.write(kept)
@@ -225,6 +225,13 @@ def relay(client, port):
         back.join()
 
 
+def apart(data):
+    """A marked request and what follows it: on a slow machine they may be read in one piece."""
+    mark = MARK.search(data)
+    end = data.find(b"\n", mark.end()) + 1 if mark else 0
+    return [part for part in (data[:end], data[end:]) if part]
+
+
 def at_once(_):
     return 0, 0
 
@@ -233,10 +240,11 @@ def pump(source, target, delay):
     distance = 0
     try:
         while data := source.recv(65536):
-            before, after = delay(data)
-            time.sleep(before + distance)
-            target.sendall(data)
-            distance = after
+            for request in apart(data):
+                before, after = delay(request)
+                time.sleep(before + distance)
+                target.sendall(request)
+                distance = distance or after
     except OSError:
         pass
     try:
