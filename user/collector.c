@@ -38,7 +38,7 @@
 #define TICK_NS	      50000000ULL
 /* The refresh pass: every 500 ms, over sockets that have rested for 100 ms. */
 #define REFRESH_TICKS 10
-#define WATCH_TICKS   2 /* ... while one of few connections is watched */
+#define WATCH_TICKS   1 /* ... while one of few connections is watched */
 #define IDLE_NS	      100000000ULL
 #define WALK_NS	      10000000000ULL /* counting a map's entries walks over it */
 

@@ -455,8 +455,25 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 	}
 }
 
+/* One connection after another was closed, and none took its place: slots of a pool may be lost. */
+static void pool_leaks(void *ctx, const struct finding *last, unsigned int closed)
+{
+	struct correlator *c = ctx;
+	struct finding f = *last;
+
+	f.verdict = VERDICT_LEAKED;
+	f.confidence = CONF_SUSPECT;
+	snprintf(f.reason, sizeof(f.reason),
+		 "%u connections of this pool were closed after cancellations, and no new one was "
+		 "made since",
+		 closed);
+	c->totals[f.verdict][f.confidence]++;
+	c->fn(c->ctx, &f);
+}
+
 static void on_close(struct correlator *c, struct track *t, const struct ev_step *e)
 {
+	unsigned int closed;
 	struct finding f;
 
 	if (e->in.what & LE_LAGGED)
@@ -481,6 +498,9 @@ static void on_close(struct correlator *c, struct track *t, const struct ev_step
 		if (!gap(c, t, e->head.ts)) {
 			finding_begin(t, &f, VERDICT_CLOSED, e->head.ts);
 			say(c, t, &f);
+			closed = pools_closed(&c->pools, t->tgid, &t->sock, &t->l, &f, c->round);
+			if (closed)
+				pool_leaks(c, &f, closed);
 		}
 	}
 	track_end(c, t);
@@ -577,7 +597,7 @@ bool correlate_watching(const struct correlator *c)
 	for (t = c->tracks; t; t = t->hh.next)
 		if (t->watching)
 			return true;
-	return false;
+	return pools_losing(c->pools);
 }
 
 /* Time has passed and the connection is still open. */
@@ -637,9 +657,9 @@ void correlate_seen(struct correlator *c, const struct ledger_row *row)
 	if (t && t->open_ns &&
 	    (row->l.requests != t->l.requests || (!ledger_owed(&row->l) && !row->l.abandoned)))
 		abandonment_ends(t);
-	if (!c->n_tracks || (t && t->open_ns))
+	if ((!c->n_tracks && !c->pools) || (t && t->open_ns))
 		return; /* nothing is abandoned, or this is the one that lies there */
-	pools_used(&c->pools, row->l.owner.tgid, &row->addr, row->l.last_tx_ns);
+	pools_seen(&c->pools, row->l.owner.tgid, &row->addr, &row->l, c->round);
 }
 
 /* Abandoned for long, neither closed nor used, while a sibling was used: its slot is lost. */
@@ -650,7 +670,7 @@ static void check_leak(struct correlator *c, struct track *t)
 
 	if (!t->open_ns || t->leaked || t->status == WAIT_RISEN)
 		return;
-	last = pools_last(c->pools, t->tgid, &t->sock);
+	last = pools_last(c->pools, t->tgid, &t->sock, c->round - 1);
 	if (last < t->open_ns + c->o.leak_ns || gap(c, t, last))
 		return;
 	t->leaked = true;
@@ -680,7 +700,7 @@ void correlate_round(struct correlator *c, uint64_t now)
 		}
 		track_end(c, t);
 	}
-	pools_clear(&c->pools);
+	pools_round(&c->pools, c->round - 1, now, pool_leaks, c);
 }
 
 void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now)
