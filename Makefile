@@ -16,7 +16,7 @@ WARN      := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
 CFLAGS    ?= -O2 -g
 ALLCFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iuser -I$(BUILD) $(CPPFLAGS)
 BPFFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
-	     -Wno-unused-parameter -Werror -Ibpf
+	     -Wno-unused-parameter -Werror -Ibpf -Ibpf/shim
 LIBS      := -lbpf -lelf -lz -lzstd -ljson-c -lncursesw -ltinfo -pthread
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -61,8 +61,9 @@ UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_queue             := $(call USER,queue)
 UNIT_elfsyms           := $(call USER,elfsyms)
+UNIT_goroutine         := $(call USER,golang elfsyms remote verdict describe names)
 UNIT_probespec         := $(call USER,probespec elfsyms numparse)
-UNIT_options           := $(call USER,options numparse metrics_text names view_columns)
+UNIT_options           := $(call USER,options numparse metrics_text names view_columns probespec elfsyms)
 UNIT_pylayout          := $(call USER,pylayout)
 UNIT_remote            := $(call USER,remote)
 UNIT_escape            := $(call USER,escape)
