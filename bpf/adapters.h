@@ -3,9 +3,10 @@
  * Programs on functions that end somebody's wait: one a runtime, and those that a user names.
  * Included by mispair.bpf.c.
  *
- * Where the function says which thread, that thread's wait is noted in `waits`, and its next event
- * on a socket with a reply owed to it asks. Where it says only that something of the process is
- * cancelled, a hint is left: it may name a cancellation that shows otherwise, and is none itself.
+ * Where the function says which thread, that thread's wait is noted in `probed_waits`, and its next
+ * event on a socket with a reply owed to it asks. Where it says only that something of the process
+ * is cancelled, a hint is left: it may name a cancellation that shows otherwise, and is none
+ * itself.
  */
 #ifndef MISPAIR_ADAPTERS_H
 #define MISPAIR_ADAPTERS_H
@@ -59,16 +60,15 @@ static __noinline __u32 number_of_pthread(__u64 thread)
 static __noinline int note_wait(__u32 tid, __u32 adapter)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct ended_wait w = {
+	struct probed_wait w = {
 		.ts = bpf_ktime_get_ns(),
 		.by = (__u32)id,
 		.tgid = id >> 32,
-		.status = WAIT_PROBED,
 		.adapter = adapter,
 	};
 
 	count(CNT_CANCELS, 1);
-	if (bpf_map_update_elem(&waits, &tid, &w, BPF_ANY))
+	if (bpf_map_update_elem(&probed_waits, &tid, &w, BPF_ANY))
 		count_loss(KLOSS_MAP_FULL);
 	return 0;
 }

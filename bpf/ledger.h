@@ -118,7 +118,7 @@ enum ledger_event {
 /* The first requests of a connection are its handshake: what lies unread then is no habit. */
 #define LEDGER_HANDSHAKE 3
 /* Living goroutines that ask one after the other before any reply is read: that is a queue. */
-#define LEDGER_QUEUE 3
+#define LEDGER_QUEUE	 3
 
 /* Exchanges in strict alternation before a connection counts as learned-exclusive. */
 #define LEDGER_EXCLUSIVE_MIN 8
@@ -521,10 +521,12 @@ LEDGER_INLINE void ledger_goroutine_reads(struct ledger *l, struct ledger_in *in
 	in->reader = own ? l->owner.tid : 0;
 	if (own && ledger_owed(l))
 		l->waits++;
-	if (!own)
-		l->leaves++;
-	if (!own && l->watch)
+	if (own)
+		return;
+	l->leaves++;
+	if (l->watch)
 		l->overlaps++;
+	l->watch = 0;
 }
 
 /* The client closed the connection, or shut its sending side. */

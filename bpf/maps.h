@@ -144,8 +144,8 @@ struct {
 } waits SEC(".maps");
 
 /*
- * Probed cancellations of threads' waits; key: thread. LRU: losing one costs a suspicion. Apart from
- * `waits`, which a thread that goes on, or ends, writes again.
+ * Probed cancellations of threads' waits; key: thread. LRU: losing one costs a suspicion. Apart
+ * from `waits`, which a thread that goes on, or ends, writes again.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -228,6 +228,24 @@ static __always_inline void look_again(struct ledger *l, int left)
 	l->doubt = 0;
 }
 
+/*
+ * Has a probe said that the wait of L's owner, a thread, was cancelled? Into CI, and 1. A Ruby
+ * thread is interrupted for a signal's sake, too: that is no more than a signal.
+ */
+static __noinline int told(struct ledger *l, struct cancel_info *ci)
+{
+	__u32 tid = l->owner.tid;
+	struct probed_wait *w = bpf_map_lookup_elem(&probed_waits, &tid);
+
+	if (!w || w->tgid != l->owner.tgid || w->ts <= l->last_tx_ns)
+		return 0;
+	__builtin_memset(ci, 0, sizeof(*ci));
+	ci->ts = w->ts;
+	ci->by_tid = w->by;
+	ci->adapter = w->adapter;
+	return 1;
+}
+
 /* A hint since SINCE, if there is one: into CI. */
 static __noinline int hinted(__u32 tgid, __u64 since, struct cancel_info *ci)
 {
@@ -241,6 +259,23 @@ static __noinline int hinted(__u32 tgid, __u64 since, struct cancel_info *ci)
 	ci->by_task = h->what;
 	ci->adapter = h->adapter;
 	return 1;
+}
+
+/* How the wait of T's owner, a thread, ended: enum wait_status, and T->why. */
+static __always_inline __u8 thread_wait(struct tracked *t, __u32 tgid)
+{
+	struct ledger *l = &t->l;
+	__u8 status = gave_up(l, &t->why) ? l->gave_up : waited(l, tgid, &t->why);
+
+	if (told(l, &t->why)) {
+		if (t->why.adapter != ADAPTER_RUBY)
+			return WAIT_PROBED;
+		return wait_in_vain(status) || !ledger_asks(l) ? status : WAIT_POLL_INTERRUPTED;
+	}
+	/* Whose wait it was is known, and what it was for perhaps by the hint. */
+	if (wait_perhaps(status))
+		hinted(l->owner.tgid, l->last_tx_ns, &t->why);
+	return status;
 }
 
 /* What has become of L's owner, a goroutine, while another one of its process sends. */
@@ -283,7 +318,7 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 	if (ledger_owed(l)) {
 		t->prior = wait_now(l, rt, tgid, &ci);
 		if (t->prior == WAIT_UNKNOWN && t->who.kind == OWNER_THREAD)
-			t->prior = gave_up(l, &t->why) ? l->gave_up : waited(l, tgid, &t->why);
+			t->prior = thread_wait(t, tgid);
 		if (rt && t->who.kind == OWNER_GOROUTINE && l->owner.kind == OWNER_GOROUTINE &&
 		    !owner_same(&l->owner, &t->who))
 			t->prior = goroutine_left(l, rt, &t->why);
@@ -488,11 +523,17 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 		in.prior = l->gave_up;
 		ci = &vain;
 	}
+	if (ledger_owed(l) && l->owner.kind == OWNER_THREAD && told(l, &vain) &&
+	    vain.adapter != ADAPTER_RUBY) {
+		in.prior = WAIT_PROBED;
+		ci = &vain;
+	}
 	/* A reset arrives in somebody else's context, and an exiting process has no memory. */
 	if (l->owner.tgid == tgid && !exiting()) {
 		rt = bpf_map_lookup_elem(&procs, &tgid);
 		if (ledger_owed(l)) {
-			in.prior = wait_now(l, rt, tgid, &ci);
+			if (l->owner.kind == OWNER_TASK)
+				in.prior = wait_now(l, rt, tgid, &ci);
 		} else if (rt && rt->probe_seq) {
 			ci = late_cancel(l);
 		}

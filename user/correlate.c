@@ -464,8 +464,11 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 		story_add(&t->story, e->head.ts, TL_REPLY, e->in.bytes, &e->l.owner);
 		if (what & LE_LAGGED)
 			lag_stays(c, t, e->head.ts,
-				  "a signal had ended its wait; it asked again, and took what came "
-				  "next");
+				  t->watched == WAIT_PROBED
+					  ? "its wait was cancelled; the next request was sent, "
+					    "and took what came next"
+					  : "a signal had ended its wait; it asked again, and took "
+					    "what came next");
 	}
 }
 
