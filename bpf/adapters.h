@@ -150,10 +150,10 @@ int adapter_go(struct pt_regs *ctx)
 	return hint(g.id, ADAPTER_GO);
 }
 
-/* ---- what a user names: --cancel-at ---- */
+/* ---- what a user names: --cancel-at; each is loaded only when it is asked for ---- */
 
 #define CANCEL_AT(n, value)                                                                        \
-	SEC("uprobe")                                                                              \
+	SEC("?uprobe")                                                                             \
 	int cancel_at_##n(struct pt_regs *ctx)                                                     \
 	{                                                                                          \
 		return end_wait_of(value, ADAPTER_USER);                                           \
@@ -167,7 +167,7 @@ static __always_inline int end_own_wait(void)
 	return adapter_called(ADAPTER_USER, id >> 32) ? note_wait((__u32)id, ADAPTER_USER) : 0;
 }
 
-SEC("uprobe")
+SEC("?uprobe")
 int cancel_at_0(struct pt_regs *ctx)
 {
 	return end_own_wait();
@@ -184,7 +184,7 @@ CANCEL_AT(6, ((struct user_pt_regs *)ctx)->regs[5])
 CANCEL_AT(6, ctx->r9)
 #endif
 
-/* ---- and --cancel-usdt; loaded only when it is asked for ---- */
+/* ---- and --cancel-usdt, the same ---- */
 
 /* The cookie is the number of the argument that says whose wait, 0: the current thread's. */
 SEC("?usdt")

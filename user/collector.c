@@ -480,14 +480,17 @@ static void free_collector(struct collector *c)
 	free(c);
 }
 
-static bool wants_usdt(const struct options *o)
+/* Which programs for probes that a user names have to be loaded. */
+static void want_named(const struct options *o, struct session_opts *so)
 {
 	uint32_t i;
 
-	for (i = 0; i < o->n_cancels; i++)
+	for (i = 0; i < o->n_cancels; i++) {
 		if (o->cancels[i].usdt)
-			return true;
-	return false;
+			so->usdt = true;
+		else
+			so->args |= 1u << o->cancels[i].arg;
+	}
 }
 
 int collector_open(const struct options *o, const char *command, struct collector **out)
@@ -496,8 +499,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				  .filters = o->filters,
 				  .ledgers = o->ledgers,
 				  .verbose = o->verbose,
-				  .tier = o->tier,
-				  .usdt = wants_usdt(o)};
+				  .tier = o->tier};
 	struct runtimes_opts ro = {
 		.precise = o->precise, .by_file = command != NULL, .no_memory = o->no_memory};
 	struct collector *c = calloc(1, sizeof(*c));
@@ -512,6 +514,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	c->command = command;
 	c->view = -1;
 	block_signals(&c->mask);
+	want_named(o, &so);
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));

@@ -39,6 +39,7 @@ struct session {
 	uint64_t bad_records;
 	int n_cpus;
 	bool usdt;
+	unsigned int args; /* bits: of programs cancel_at_N */
 };
 
 #define PROBE_LINKS 6
@@ -106,10 +107,32 @@ static void load_programs(struct session *s, const char *const *names)
 					  true);
 }
 
+#define CANCEL_PROGRAMS 7 /* an argument each, and one without */
+
+static struct bpf_program *cancel_program(struct session *s, enum adapter adapter, unsigned int arg)
+{
+	struct bpf_program *const runtimes[ADAPTER_MAX] = {
+		[ADAPTER_PTHREAD] = s->skel->progs.adapter_pthread,
+		[ADAPTER_RUBY] = s->skel->progs.adapter_ruby,
+		[ADAPTER_JVM] = s->skel->progs.adapter_jvm,
+		[ADAPTER_TOKIO] = s->skel->progs.adapter_tokio,
+		[ADAPTER_GO] = s->skel->progs.adapter_go,
+	};
+	struct bpf_program *const named[CANCEL_PROGRAMS] = {
+		s->skel->progs.cancel_at_0, s->skel->progs.cancel_at_1, s->skel->progs.cancel_at_2,
+		s->skel->progs.cancel_at_3, s->skel->progs.cancel_at_4, s->skel->progs.cancel_at_5,
+		s->skel->progs.cancel_at_6,
+	};
+
+	if (adapter != ADAPTER_USER)
+		return adapter < ADAPTER_MAX ? runtimes[adapter] : NULL;
+	return arg < CANCEL_PROGRAMS ? named[arg] : NULL;
+}
+
 static bool is_user_probe(const char *section)
 {
 	return !strcmp(section, "uprobe") || !strcmp(section, "uretprobe") ||
-	       !strcmp(section, "?usdt") || !strcmp(section, "usdt");
+	       !strcmp(section, "?uprobe") || !strcmp(section, "?usdt");
 }
 
 /* Iterators and the uprobes are attached when they are needed. */
@@ -117,6 +140,7 @@ static void choose_programs(struct session *s, bool unix_works)
 {
 	struct bpf_program *prog;
 	struct bpf_map *map;
+	unsigned int i;
 
 	load_programs(s, s->tier->programs);
 	if (unix_works)
@@ -127,6 +151,8 @@ static void choose_programs(struct session *s, bool unix_works)
 		if (is_user_probe(bpf_program__section_name(prog)))
 			bpf_program__set_autoattach(prog, false);
 	}
+	for (i = 0; i < CANCEL_PROGRAMS; i++)
+		bpf_program__set_autoload(cancel_program(s, ADAPTER_USER, i), s->args & 1u << i);
 	bpf_program__set_autoload(s->skel->progs.cancel_usdt, s->usdt);
 	if (!s->usdt) {
 		bpf_map__set_autocreate(s->skel->maps.__bpf_usdt_specs, false);
@@ -336,6 +362,7 @@ int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx
 	s->fn = fn;
 	s->ctx = ctx;
 	s->usdt = opts->usdt;
+	s->args = opts->args;
 	s->n_cpus = libbpf_num_possible_cpus();
 	e = open_best(s, opts, err, errlen);
 	if (e)
@@ -624,26 +651,6 @@ int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX])
 int session_later(struct session *s, void (*fn)(void *arg, bool last), void *arg)
 {
 	return worker_give(s->worker, fn, arg);
-}
-
-static struct bpf_program *cancel_program(struct session *s, enum adapter adapter, unsigned int arg)
-{
-	struct bpf_program *const runtimes[ADAPTER_MAX] = {
-		[ADAPTER_PTHREAD] = s->skel->progs.adapter_pthread,
-		[ADAPTER_RUBY] = s->skel->progs.adapter_ruby,
-		[ADAPTER_JVM] = s->skel->progs.adapter_jvm,
-		[ADAPTER_TOKIO] = s->skel->progs.adapter_tokio,
-		[ADAPTER_GO] = s->skel->progs.adapter_go,
-	};
-	struct bpf_program *const named[] = {
-		s->skel->progs.cancel_at_0, s->skel->progs.cancel_at_1, s->skel->progs.cancel_at_2,
-		s->skel->progs.cancel_at_3, s->skel->progs.cancel_at_4, s->skel->progs.cancel_at_5,
-		s->skel->progs.cancel_at_6,
-	};
-
-	if (adapter != ADAPTER_USER)
-		return adapter < ADAPTER_MAX ? runtimes[adapter] : NULL;
-	return arg < sizeof(named) / sizeof(*named) ? named[arg] : NULL;
 }
 
 struct session_link *session_attach_cancel(struct session *s, const char *path, uint64_t offset,

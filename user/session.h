@@ -20,7 +20,8 @@ struct session_opts {
 	bool ledgers;		/* EV_LEDGER for every TCP socket at its end */
 	bool verbose;		/* libbpf's own log at debug level */
 	bool usdt;		/* session_attach_usdt() will be called */
-	const char *tier;	/* force a hook tier by its name, NULL: the best that attaches */
+	unsigned int args; /* bits: session_attach_cancel(ADAPTER_USER) with this ARG will be */
+	const char *tier;  /* force a hook tier by its name, NULL: the best that attaches */
 };
 
 /* Called for each record; size has been checked against the kind. Must not block or print. */
