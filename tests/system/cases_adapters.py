@@ -195,26 +195,39 @@ def a_queue_of_goroutines_is_no_finding(context, callers):
     return f"{run.truth['cancelled']} of {run.truth['operations']} given up"
 
 
-def tokios_abort_is_seen(context):
+def tokios_abort_is_named(context):
     run = Run(context, [*program(context, "tokio_drop.rs"), "--port", "{line}", "--way", "abort",
                         "--timings", context.amount(12)])
     check(not run.judgement.false, f"accused wrongly: {sorted(run.judgement.false)}")
-    cancels = run.events.named("stop")[0]["mispair.cancellations"]
-    check(cancels > 0, "no call was seen")
-    return f"{cancels} calls"
+    named = run.named("tokio.abort")
+    check(named, f"kinds: {kinds(run)}")
+    return f"{len(named)} of {len(run.events.alarms())} by name"
 
 
-def the_jvms_interrupt_is_seen_and_is_no_verdict(context):
-    """Of a library that has this one function of a JVM; whose wait it ends is not known."""
+def jvm(context, way):
+    """A library that has this one function of a JVM; whose wait it ends is not known."""
     if shutil.which("gcc") is None:
         raise Skip("gcc is not installed")
     library = context.file("libjvm.so")
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library,
                     os.path.join(os.path.dirname(os.path.abspath(__file__)), "libjvm.c")],
                    check=True)
-    run = Run(context, [context.binary("giveup"), "--library", library, "--port", "{tag}",
-                        "--way", "goes-on", "--timings", context.amount(ROUNDS)])
-    run.nothing_likely()
+    return Run(context, [context.binary("giveup"), "--library", library, "--port", "{tag}",
+                         "--way", way, "--timings", context.amount(ROUNDS)])
+
+
+def the_jvms_interrupt_names_what_a_timeout_tells(context):
+    run = jvm(context, "interrupt")
+    run.all_found()
+    named = run.named("jvm.interrupt")
+    check(named, f"kinds: {kinds(run)}")
+    return f"{len(named)} of {len(run.events.alarms())} by name"
+
+
+def the_jvms_interrupt_alone_is_no_verdict(context):
+    run = jvm(context, "keep")
+    check(run.truth["wrong"], "the workload had no wrong answer")
+    check(not run.named("jvm.interrupt"), f"kinds: {kinds(run)}")
     cancels = run.events.named("stop")[0]["mispair.cancellations"]
     check(cancels > 0, "no call was seen")
     return f"{cancels} calls"
@@ -262,6 +275,7 @@ def tests():
         yield (f"a_queue_of_goroutines_of_{callers}_is_no_finding",
                functools.partial(a_queue_of_goroutines_is_no_finding, callers=callers))
     for function in (another_process_that_calls_the_function_disturbs_nobody,
-                     pthread_cancel_is_named, tokios_abort_is_seen,
-                     the_jvms_interrupt_is_seen_and_is_no_verdict, probe_lists_adapters):
+                     pthread_cancel_is_named, tokios_abort_is_named,
+                     the_jvms_interrupt_names_what_a_timeout_tells,
+                     the_jvms_interrupt_alone_is_no_verdict, probe_lists_adapters):
         yield function.__name__, function
