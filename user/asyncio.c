@@ -474,9 +474,25 @@ void runtimes_exit(struct runtimes *r, uint32_t tgid)
 		forget(r, p);
 }
 
-void runtimes_exec(struct runtimes *r, uint32_t tgid)
+/* Go's programs are static or nearly so: what they are can be told before they run. */
+bool runtimes_exec(struct runtimes *r, uint32_t tgid)
 {
+	struct pymappings w;
+	struct runtime *p;
+
 	runtimes_exit(r, tgid);
+	if (pymappings_find(tgid, &w) || w.module.start || w.interpreter.start)
+		return false;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return false;
+	p->tgid = tgid;
+	if (!look_at_go(r, p, &w.first)) {
+		free(p);
+		return false;
+	}
+	HASH_ADD(hh, r->procs, tgid, sizeof(p->tgid), p);
+	return true;
 }
 
 /* ---- what the recorder asks ---- */

@@ -143,7 +143,8 @@ static void on_event(void *ctx, const struct ev_head *h)
 		tell_process(c, h->tgid);
 		break;
 	case EV_EXEC:
-		runtimes_exec(c->runtimes, h->tgid);
+		if (runtimes_exec(c->runtimes, h->tgid))
+			adapters_look(c->adapters, h->tgid);
 		tell_process_again(c, h->tgid);
 		break;
 	case EV_EXIT:
