@@ -122,6 +122,17 @@ struct search {
 	uint32_t kinds;
 };
 
+static bool is_wanted(void *ctx, const char *name)
+{
+	const struct search *s = ctx;
+	size_t k;
+
+	for (k = 0; k < N_KINDS; k++)
+		if (s->kinds & 1u << k && kinds[k].is_it(name))
+			return true;
+	return false;
+}
+
 static bool note_function(void *ctx, const char *name, uint64_t offset)
 {
 	struct search *s = ctx;
@@ -149,7 +160,7 @@ static void search_file(int fd, uint32_t wanted, struct found found[N_KINDS])
 
 	if (elfsyms_open(fd, &elf, &why))
 		return;
-	elfsyms_functions(elf, note_function, &s);
+	elfsyms_functions(elf, is_wanted, note_function, &s);
 	elfsyms_close(elf);
 }
 

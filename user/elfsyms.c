@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "elfsyms.h"
+#include "gopcln.h"
 
 #define SECTION_MAX (128u << 20) /* Chromium's .symtab has 60 MB */
 #define GO_MAX	    4096	 /* of .go.buildinfo; the version is at its beginning */
@@ -137,10 +138,23 @@ static bool offset_of(const struct elfsyms *e, uint64_t vaddr, uint64_t *offset)
 	return false;
 }
 
-/* True: FN has had enough. */
-static bool walk(const struct elfsyms *e, Elf_Scn *scn, const GElf_Shdr *sh, elfsyms_fn fn,
-		 void *ctx)
+/* One look for functions. */
+struct walk {
+	const struct elfsyms *e;
+	elfsyms_wants wants;
+	elfsyms_fn fn;
+	void *ctx;
+};
+
+static bool wanted(const struct walk *w, const char *name)
 {
+	return *name && (!w->wants || w->wants(w->ctx, name));
+}
+
+/* True: FN has had enough. */
+static bool walk_symbols(const struct walk *w, Elf_Scn *scn, const GElf_Shdr *sh)
+{
+	const struct elfsyms *e = w->e;
 	size_t size, names_size = 0, i;
 	const char *table = bytes_of(e, scn, sh, &size), *names, *name;
 	uint64_t offset;
@@ -156,29 +170,89 @@ static bool walk(const struct elfsyms *e, Elf_Scn *scn, const GElf_Shdr *sh, elf
 		    sym.st_name >= names_size)
 			continue;
 		name = names + sym.st_name;
-		if (*name && offset_of(e, sym.st_value, &offset) && fn(ctx, name, offset))
+		if (wanted(w, name) && offset_of(e, sym.st_value, &offset) &&
+		    w->fn(w->ctx, name, offset))
 			return true;
 	}
 	return false;
 }
 
-void elfsyms_functions(struct elfsyms *e, elfsyms_fn fn, void *ctx)
+/* Up to LEN bytes at address VADDR of the file: how many there are. */
+static size_t read_at(const struct elfsyms *e, uint64_t vaddr, void *to, size_t len)
+{
+	GElf_Phdr ph;
+	size_t n = 0, i;
+	Elf_Data *data;
+
+	if (elf_getphdrnum(e->elf, &n))
+		return 0;
+	for (i = 0; i < n && gelf_getphdr(e->elf, (int)i, &ph); i++) {
+		uint64_t skip = vaddr - ph.p_vaddr;
+
+		if (ph.p_type != PT_LOAD || skip >= ph.p_filesz || ph.p_offset > e->size ||
+		    skip >= e->size - ph.p_offset)
+			continue;
+		if (len > ph.p_filesz - skip)
+			len = ph.p_filesz - skip;
+		if (len > e->size - ph.p_offset - skip)
+			len = e->size - ph.p_offset - skip;
+		data = elf_getdata_rawchunk(e->elf, (int64_t)(ph.p_offset + skip), len, ELF_T_BYTE);
+		if (!data || data->d_size != len)
+			return 0;
+		memcpy(to, data->d_buf, len);
+		return len;
+	}
+	return 0;
+}
+
+/*
+ * How functions of Go begin that look at their stack's bound, on x86-64: cmp 0x10(%r14),%rsp, or a
+ * lea of what it will need. A probe in the middle of an instruction would break the program, so a
+ * function that begins otherwise is left alone.
+ */
+static bool looks_like_go(const struct elfsyms *e, uint64_t vaddr)
+{
+	static const uint8_t compare[] = {0x49, 0x3b, 0x66, 0x10}, lea[] = {0x4c, 0x8d};
+	uint8_t code[4];
+
+	return read_at(e, vaddr, code, sizeof(code)) == sizeof(code) &&
+	       (!memcmp(code, compare, sizeof(compare)) || !memcmp(code, lea, sizeof(lea)));
+}
+
+static bool note_go(void *ctx, const char *name, uint64_t vaddr)
+{
+	struct walk *w = ctx;
+	uint64_t offset;
+
+	return wanted(w, name) && offset_of(w->e, vaddr, &offset) && looks_like_go(w->e, vaddr) &&
+	       w->fn(w->ctx, name, offset);
+}
+
+void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, void *ctx)
 {
 	static const uint32_t types[] = {SHT_DYNSYM, SHT_SYMTAB};
+	struct walk w = {.e = e, .wants = wants, .fn = fn, .ctx = ctx};
+	bool stripped = true;
+	const char *table;
+	size_t i, size = 0;
 	Elf_Scn *scn;
 	GElf_Shdr sh;
-	size_t i;
 
 	for (i = 0; i < 2; i++) {
 		scn = NULL;
 		while ((scn = elf_nextscn(e->elf, scn))) {
 			if (!gelf_getshdr(scn, &sh) || sh.sh_type != types[i])
 				continue;
-			if (walk(e, scn, &sh, fn, ctx))
+			if (walk_symbols(&w, scn, &sh))
 				return;
+			stripped = types[i] != SHT_SYMTAB;
 			break; /* an ELF file has one of each */
 		}
 	}
+	scn = stripped ? section_named(e, ".gopclntab", SHT_PROGBITS, &sh) : NULL;
+	table = scn ? bytes_of(e, scn, &sh, &size) : NULL;
+	if (table && e->header.e_machine == EM_X86_64)
+		gopcln_functions(table, size, note_go, &w);
 }
 
 /* ---- USDT ---- */
@@ -245,34 +319,6 @@ int elfsyms_usdt(struct elfsyms *e, const char *provider, const char *name)
 }
 
 /* ---- Go ---- */
-
-/* Up to LEN bytes at address VADDR of the file: how many there are. */
-static size_t read_at(const struct elfsyms *e, uint64_t vaddr, void *to, size_t len)
-{
-	GElf_Phdr ph;
-	size_t n = 0, i;
-	Elf_Data *data;
-
-	if (elf_getphdrnum(e->elf, &n))
-		return 0;
-	for (i = 0; i < n && gelf_getphdr(e->elf, (int)i, &ph); i++) {
-		uint64_t skip = vaddr - ph.p_vaddr;
-
-		if (ph.p_type != PT_LOAD || skip >= ph.p_filesz || ph.p_offset > e->size ||
-		    skip >= e->size - ph.p_offset)
-			continue;
-		if (len > ph.p_filesz - skip)
-			len = ph.p_filesz - skip;
-		if (len > e->size - ph.p_offset - skip)
-			len = e->size - ph.p_offset - skip;
-		data = elf_getdata_rawchunk(e->elf, (int64_t)(ph.p_offset + skip), len, ELF_T_BYTE);
-		if (!data || data->d_size != len)
-			return 0;
-		memcpy(to, data->d_buf, len);
-		return len;
-	}
-	return 0;
-}
 
 /* Until Go 1.17 a pointer to a string's header, a pointer and a length. */
 static size_t version_by_pointer(const struct elfsyms *e, const char *info, char *to, size_t len)

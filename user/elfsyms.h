@@ -22,12 +22,17 @@ struct elfsyms;
 int elfsyms_open(int fd, struct elfsyms **out, const char **why);
 void elfsyms_close(struct elfsyms *e); /* NULL is fine */
 
+/* Is a function of this NAME wanted at all? */
+typedef bool (*elfsyms_wants)(void *ctx, const char *name);
+
 /*
- * Calls FN for each function that is defined, those of .dynsym first: its NAME as in the file, and
- * its offset in it, as a uprobe wants it. Ends when FN returns true.
+ * Calls FN for each function that WANTS (NULL: all) and that is defined, those of .dynsym first:
+ * its NAME as in the file, and its offset in it, as a uprobe wants it. Ends when FN returns true. A
+ * stripped program of Go has the names of its functions all the same (x86-64, not
+ * position-independent).
  */
 typedef bool (*elfsyms_fn)(void *ctx, const char *name, uint64_t offset);
-void elfsyms_functions(struct elfsyms *e, elfsyms_fn fn, void *ctx);
+void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, void *ctx);
 
 /* The USDT probe PROVIDER:NAME: how many arguments it has, or -ENOENT. */
 int elfsyms_usdt(struct elfsyms *e, const char *provider, const char *name);

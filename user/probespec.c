@@ -74,13 +74,17 @@ static int split(const char *text, struct probespec *out, char *why, size_t len)
 	return 0;
 }
 
+static bool is_wanted(void *ctx, const char *name)
+{
+	return !strcmp(name, ((const struct probespec *)ctx)->name);
+}
+
 static bool note_function(void *ctx, const char *name, uint64_t offset)
 {
 	struct probespec *p = ctx;
 	size_t i;
 
-	if (strcmp(name, p->name))
-		return false;
+	(void)name;
 	for (i = 0; i < p->n; i++)
 		if (p->offsets[i] == offset)
 			return false;
@@ -93,7 +97,7 @@ static int look_up(struct elfsyms *e, struct probespec *p, char *why, size_t len
 	int n;
 
 	if (!p->usdt) {
-		elfsyms_functions(e, note_function, p);
+		elfsyms_functions(e, is_wanted, note_function, p);
 		if (p->n)
 			return 0;
 		snprintf(why, len,

@@ -186,6 +186,18 @@ def goroutines_are_owners(context, way):
     return f"{len(alarms)} findings, {len(run.named('go.context'))} by context"
 
 
+def a_stripped_program_of_go_tells_the_same(context):
+    """Its runtime has the names of its functions itself."""
+    if shutil.which("strip") is None:
+        raise Skip("strip is not installed")
+    binary = context.file("stripped")
+    subprocess.run(["strip", "-o", binary, *program(context, "pool_ctx.go")], check=True)
+    run = Run(context, [binary, "-port", "{line}", "-timings", context.amount(12)])
+    run.all_found()
+    check(run.named("go.context"), f"kinds: {kinds(run)}")
+    return f"{len(run.named('go.context'))} of {len(run.events.alarms())} by context"
+
+
 def a_queue_of_goroutines_is_no_finding(context, callers):
     run = Run(context, [*program(context, "correct_mux.go"), "--port", "{tag}", "--callers",
                         callers])
@@ -272,7 +284,8 @@ def tests():
     for callers in (1, 6):
         yield (f"a_queue_of_goroutines_of_{callers}_is_no_finding",
                functools.partial(a_queue_of_goroutines_is_no_finding, callers=callers))
-    for function in (another_process_that_calls_the_function_disturbs_nobody,
+    for function in (a_stripped_program_of_go_tells_the_same,
+                     another_process_that_calls_the_function_disturbs_nobody,
                      pthread_cancel_is_named, tokios_abort_is_named,
                      the_jvms_interrupt_names_what_a_timeout_tells,
                      the_jvms_interrupt_alone_is_no_verdict, probe_lists_adapters):

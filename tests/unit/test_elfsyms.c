@@ -48,7 +48,7 @@ static void a_function_is_found_in_both_tables_at_its_offset(void **state)
 	(void)state;
 	image_make(&im);
 	e = opened(&im, &fd);
-	elfsyms_functions(e, note, &s);
+	elfsyms_functions(e, NULL, note, &s);
 	assert_int_equal(s.all, 5);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.offsets[0], CODE_OFFSET);
@@ -72,7 +72,7 @@ static void an_undefined_function_and_one_outside_the_code_are_none(void **state
 	sym = (Elf64_Sym *)(im.bytes + im.sections[SEC_SYMTAB].sh_offset);
 	sym[1].st_value = DATA_VADDR;
 	e = opened(&im, &fd);
-	elfsyms_functions(e, note, &s);
+	elfsyms_functions(e, NULL, note, &s);
 	assert_int_equal(s.n, 0);
 	assert_int_equal(s.all, 3);
 	elfsyms_close(e);
@@ -172,7 +172,7 @@ static void ask_all(const uint8_t *bytes, size_t len)
 
 	assert_true(fd >= 0);
 	if (!elfsyms_open(fd, &e, &why)) {
-		elfsyms_functions(e, note, &s);
+		elfsyms_functions(e, NULL, note, &s);
 		for (size_t i = 0; i < s.n; i++)
 			assert_true(s.offsets[i] < len);
 		assert_true(elfsyms_usdt(e, "pool", "gave_up") < 256);
