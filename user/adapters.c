@@ -65,7 +65,7 @@ struct found {
 
 struct file {
 	struct file_key key;
-	struct adapters *a;
+	struct session *s;
 	int fd;
 	struct found found[N_KINDS];
 	struct session_link *links[N_KINDS][FUNCTIONS_MAX]; /* the worker's */
@@ -201,8 +201,8 @@ static void attach_file(void *arg, bool last)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
 	for (k = 0; k < N_KINDS; k++)
 		for (i = 0; i < f->found[k].n && !last; i++)
-			f->links[k][i] = session_attach_cancel(
-				f->a->s, path, f->found[k].offsets[i], kinds[k].id, 0);
+			f->links[k][i] = session_attach_cancel(f->s, path, f->found[k].offsets[i],
+							       kinds[k].id, 0);
 	close(f->fd);
 	drop(f, last);
 }
@@ -219,7 +219,7 @@ static void detach_hot(void *arg, bool last)
 static void later(struct file *f, void (*fn)(void *arg, bool last))
 {
 	__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
-	if (session_later(f->a->s, fn, f))
+	if (session_later(f->s, fn, f))
 		__atomic_sub_fetch(&f->refs, 1, __ATOMIC_RELAXED);
 }
 
@@ -312,7 +312,7 @@ static void take_file(struct adapters *a, uint32_t pid, const struct mapping *m,
 	if (f || a->n_files == FILES_MAX || !(f = calloc(1, sizeof(*f))))
 		goto out;
 	f->key = key;
-	f->a = a;
+	f->s = a->s;
 	f->fd = fd;
 	f->refs = 2; /* the table's and the job's */
 	if (session_later(a->s, attach_file, f)) {

@@ -2,6 +2,7 @@
 """Probes that say that a wait was cancelled: those of runtimes, and those that a user names."""
 
 import functools
+import importlib
 import os
 import shutil
 import subprocess
@@ -11,9 +12,6 @@ import time
 from harness import CORPUS, RUN_LIMIT, Events, Skip, check, end
 
 sys.path.insert(0, str(CORPUS))
-import languages  # noqa: E402
-import servers  # noqa: E402
-import servers_negative  # noqa: E402
 from judge import Judgement, truth_in  # noqa: E402
 
 ROUNDS = 8
@@ -28,11 +26,24 @@ NAMED = {
 }
 
 
+def corpus(name):
+    """A module of the corpus, when a test wants it: a guest has not all that they import."""
+    try:
+        return importlib.import_module(name)
+    except (ImportError, KeyError) as lacking:
+        raise Skip(f"the corpus's {name} does not work here: {lacking!r}") from None
+
+
+def private_servers(context):
+    return corpus("servers").Run(context.directory, context.binaries, {},
+                                 corpus("servers_negative").SERVERS)
+
+
 class Run:
     """One workload over servers of its own, under mispair, and what was said against the truth."""
 
     def __init__(self, context, words, *options, prefix=()):
-        run = servers.Run(context.directory, context.binaries, {}, servers_negative.SERVERS)
+        run = private_servers(context)
         path = context.file("events.json")
         try:
             command = context.argv("run", "--json", path, *options, "--", *prefix,
@@ -65,6 +76,7 @@ class Run:
 
 
 def program(context, name):
+    languages = corpus("languages")
     source = CORPUS / name
     for need in languages.language_needs(name):
         kind, _, what = need.partition(":")
@@ -133,7 +145,7 @@ def in_a_pid_namespace_threads_are_found_by_their_own_numbers(context, number):
 def another_process_that_calls_the_function_disturbs_nobody(context):
     """Two of the same program: one is right and calls the function all the time."""
     binary = str(context.binary("giveup"))
-    run = servers.Run(context.directory, context.binaries, {}, servers_negative.SERVERS)
+    run = private_servers(context)
     argv = run.filled([binary, "--port", "{tag}", "--timings", context.amount(ROUNDS)])
     trace = context.trace("--port", argv[2], f"--cancel-at={binary}:give_up:1")
     try:
