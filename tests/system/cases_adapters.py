@@ -187,6 +187,10 @@ def kinds(run):
 
 
 def rubys_timeout_is_named(context, order):
+    ruby = program(context, "pool_timeout.rb")[0]
+    if subprocess.run([ruby, "-rconnection_pool", "-e", "1"], stderr=subprocess.DEVNULL,
+                      check=False).returncode:
+        raise Skip("Ruby has no connection_pool")
     run = Run(context, [*program(context, "pool_timeout.rb"), "--port", "{line}", "--order",
                         order, "--timings", context.amount(12)])
     run.found(MOST)
