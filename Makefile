@@ -16,7 +16,7 @@ WARN      := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes
 CFLAGS    ?= -O2 -g
 ALLCFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iuser -I$(BUILD) $(CPPFLAGS)
 BPFFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
-	     -Wno-unused-parameter -Werror -Ibpf
+	     -Wno-unused-parameter -Werror -Ibpf -Ibpf/shim
 LIBS      := -lbpf -lelf -lz -lzstd -ljson-c -lncursesw -ltinfo -pthread
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -60,7 +60,11 @@ UNIT_correlate_watch   := $(call USER,correlate pools story verdict describe nam
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_queue             := $(call USER,queue)
-UNIT_options           := $(call USER,options numparse metrics_text names view_columns)
+UNIT_elfsyms           := $(call USER,elfsyms gopcln)
+UNIT_gopcln            := $(call USER,gopcln)
+UNIT_goroutine         := $(call USER,golang elfsyms gopcln remote verdict describe names)
+UNIT_probespec         := $(call USER,probespec elfsyms gopcln numparse)
+UNIT_options           := $(call USER,options numparse metrics_text names view_columns probespec elfsyms gopcln)
 UNIT_pylayout          := $(call USER,pylayout)
 UNIT_remote            := $(call USER,remote)
 UNIT_escape            := $(call USER,escape)

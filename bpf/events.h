@@ -55,7 +55,7 @@ struct cancel_info {
 	__u16 waiter_state; /* fut_state of `waiter`; 0xffff: unknown */
 	__u64 stream;	    /* the StreamReader it waited for, as in the ledger */
 	__u32 signal;	    /* it was this signal, sent by process by_tid (0: by the kernel) */
-	__u32 pad;
+	__u32 adapter;	    /* enum adapter: a probe of this runtime said so */
 };
 
 /* The last signal that a thread handled; key: thread. */
@@ -68,10 +68,41 @@ struct handled_signal {
 /* How a thread's last wait ended; key: thread. */
 struct ended_wait {
 	__u64 ts;
-	__u32 by;     /* the thread that cancelled it; 0: unknown */
-	__u8 status;  /* enum wait_status */
-	__u8 adapter; /* WAIT_PROBED: whose probe told, 0: none */
-	__u16 pad;
+	__u32 by;    /* the thread that cancelled it; 0: unknown */
+	__u8 status; /* enum wait_status */
+	__u8 pad[3];
+};
+
+/* A probe has said that a thread's wait was cancelled; key: thread. */
+struct probed_wait {
+	__u64 ts;
+	__u32 by;   /* the thread that called */
+	__u32 tgid; /* a number alone may be another process's thread */
+	__u32 adapter;
+	__u32 pad;
+};
+
+/* Whose probe said that a wait was cancelled. Append-only. */
+enum adapter {
+	ADAPTER_NONE,
+	ADAPTER_PTHREAD, /* pthread_cancel() */
+	ADAPTER_RUBY,	 /* a thread that Ruby interrupts */
+	ADAPTER_JVM,
+	ADAPTER_TOKIO,
+	ADAPTER_GO,   /* a context */
+	ADAPTER_USER, /* --cancel-at, --cancel-usdt */
+	ADAPTER_MAX,
+};
+
+/*
+ * Something of a process was cancelled, and it is not known whose wait that ends. It names a
+ * cancellation that shows otherwise; it is none itself.
+ */
+struct cancel_hint {
+	__u64 ts;
+	__u64 what; /* a goroutine that cancelled, a task's header, 0: not known */
+	__u32 by;
+	__u32 adapter;
 };
 
 /* L is the ledger as the transition left it; its owner is still the previous one (at a send). */
@@ -148,6 +179,7 @@ enum rt_state {
 	RT_READY,     /* owners are tasks */
 	RT_BLIND,     /* runtime found, but neither readable nor to be probed: owners unknown */
 	RT_PROBED,    /* layout not known: owners are tasks, told by probes on every step */
+	RT_GO,	      /* owners are goroutines */
 };
 
 /* Per process; key: tgid. Written by the collector, but for dict, probe_seq, loop_ns and the
@@ -163,8 +195,8 @@ struct proc_rt {
 	__u32 probe_budget; /* calls of Task.cancel until EV_BUDGET; 0: no limit */
 #define PROBE_BUDGET_MAX (1U << 30)
 	struct task_layout layout;
-	__u32 late; /* sends while the collector had not answered yet */
-	__u32 pad;
+	__u32 late;	 /* sends while the collector had not answered yet */
+	__u32 go_id;	 /* RT_GO: where a g has its goroutine's id */
 	__u32 inherited; /* copied from the parent at fork; its first connection is told anew */
 	__u64 loop_ns;	 /* when an epoll of any of its threads last ended by its timeout */
 };

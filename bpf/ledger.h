@@ -27,7 +27,8 @@ enum owner_kind {
 	OWNER_NONE,    /* bytes left outside any task: a loop flushing its write buffer */
 	OWNER_UNKNOWN, /* a task may have sent, but we could not tell which: a gap */
 	OWNER_THREAD,
-	OWNER_TASK, /* an asyncio task */
+	OWNER_TASK,	 /* an asyncio task */
+	OWNER_GOROUTINE, /* `task` is its g, name[0] its id, which is nobody else's ever */
 };
 
 struct owner {
@@ -66,6 +67,8 @@ enum wait_status {
 	WAIT_POLL_INTERRUPTED, /* it handled a signal */
 	WAIT_EXITED,	       /* it has ended */
 	WAIT_LOOP_TIMED_OUT,   /* another thread of its process had an epoll end by its timeout */
+	/* A goroutine that lives, and another one sends on its connection. */
+	WAIT_REPLACED,
 	WAIT_MAX,
 };
 
@@ -114,6 +117,8 @@ enum ledger_event {
 
 /* The first requests of a connection are its handshake: what lies unread then is no habit. */
 #define LEDGER_HANDSHAKE 3
+/* Living goroutines that ask one after the other before any reply is read: that is a queue. */
+#define LEDGER_QUEUE	 3
 
 /* Exchanges in strict alternation before a connection counts as learned-exclusive. */
 #define LEDGER_EXCLUSIVE_MIN 8
@@ -230,6 +235,8 @@ LEDGER_INLINE int owner_same(const struct owner *a, const struct owner *b)
 {
 	if (a->kind != b->kind || a->tgid != b->tgid)
 		return 0;
+	if (a->kind == OWNER_GOROUTINE)
+		return a->name[0] == b->name[0];
 	if (a->kind == OWNER_TASK)
 		return a->task == b->task && a->coro == b->coro && a->name_ptr == b->name_ptr &&
 		       a->name[0] == b->name[0] && a->name[1] == b->name[1];
@@ -329,6 +336,12 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 				ev |= LE_SWALLOWED;
 			else
 				ev = LE_CONTINUED;
+		} else if (in->prior == WAIT_REPLACED && l->requests - l->replies >= LEDGER_QUEUE) {
+			ev |= LE_OVERLAP;
+			l->overlaps++;
+		} else if (who->kind == OWNER_GOROUTINE && in->prior && !l->leaves) {
+			/* They may take turns, or another one reads: who reads next tells. */
+			ev |= LE_OVERTAKEN;
 		} else if (in->prior == WAIT_PENDING) {
 			ev |= LE_OVERLAP;
 			l->overlaps++;
@@ -497,6 +510,23 @@ LEDGER_INLINE int ledger_late_cancel(struct ledger *l, __u64 ts)
 	l->abandoned_ns = ts;
 	l->residue_bytes = l->reply_bytes;
 	return 1;
+}
+
+/*
+ * A receive on a connection of goroutines, before ledger_recv(): by the owner itself (OWN)? Where
+ * others read, they sort the replies, and nothing can be said of who overtakes whom.
+ */
+LEDGER_INLINE void ledger_goroutine_reads(struct ledger *l, struct ledger_in *in, int own)
+{
+	in->reader = own ? l->owner.tid : 0;
+	if (own && ledger_owed(l))
+		l->waits++;
+	if (own)
+		return;
+	l->leaves++;
+	if (l->watch)
+		l->overlaps++;
+	l->watch = 0;
 }
 
 /* The client closed the connection, or shut its sending side. */

@@ -143,6 +143,36 @@ struct {
 	__type(value, struct ended_wait);
 } waits SEC(".maps");
 
+/*
+ * Probed cancellations of threads' waits; key: thread. LRU: losing one costs a suspicion. Apart
+ * from `waits`, which a thread that goes on, or ends, writes again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct probed_wait);
+} probed_waits SEC(".maps");
+
+/*
+ * The last cancellation in a process of which it is not known whose wait it ends; key: tgid. LRU:
+ * losing one costs a cancellation's name.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct cancel_hint);
+} hints SEC(".maps");
+
+/* Calls of each adapter's functions, per CPU; read by the collector, which detaches a hot one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ADAPTER_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} adapter_calls SEC(".maps");
+
 /* Ports that somebody listens on, only while sockets are adopted at the start. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

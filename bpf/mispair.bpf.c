@@ -12,6 +12,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
+#include <bpf/usdt.bpf.h>
 #include "events.h"
 #include "maps.h"
 #include "kread.h"
@@ -47,6 +48,7 @@ static __always_inline int emit_head(__u32 kind)
 }
 
 #include "sock.h"
+#include "threads.h"
 #include "owner.h"
 
 static __always_inline struct ledger *stored(struct tracked *t)
@@ -226,6 +228,65 @@ static __always_inline void look_again(struct ledger *l, int left)
 	l->doubt = 0;
 }
 
+/*
+ * Has a probe said that the wait of L's owner, a thread, was cancelled? Into CI, and 1. A Ruby
+ * thread is interrupted for a signal's sake, too: that is no more than a signal.
+ */
+static __noinline int told(struct ledger *l, struct cancel_info *ci)
+{
+	__u32 tid = l->owner.tid;
+	struct probed_wait *w = bpf_map_lookup_elem(&probed_waits, &tid);
+
+	if (!w || w->tgid != l->owner.tgid || w->ts <= l->last_tx_ns)
+		return 0;
+	__builtin_memset(ci, 0, sizeof(*ci));
+	ci->ts = w->ts;
+	ci->by_tid = w->by;
+	ci->adapter = w->adapter;
+	return 1;
+}
+
+/* A hint since SINCE, if there is one: into CI. */
+static __noinline int hinted(__u32 tgid, __u64 since, struct cancel_info *ci)
+{
+	struct cancel_hint *h = bpf_map_lookup_elem(&hints, &tgid);
+
+	if (!h || h->ts < since)
+		return 0;
+	__builtin_memset(ci, 0, sizeof(*ci));
+	ci->ts = h->ts;
+	ci->by_tid = h->by;
+	ci->by_task = h->what;
+	ci->adapter = h->adapter;
+	return 1;
+}
+
+/* How the wait of T's owner, a thread, ended: enum wait_status, and T->why. */
+static __always_inline __u8 thread_wait(struct tracked *t, __u32 tgid)
+{
+	struct ledger *l = &t->l;
+	__u8 status = gave_up(l, &t->why) ? l->gave_up : waited(l, tgid, &t->why);
+
+	if (told(l, &t->why)) {
+		if (t->why.adapter != ADAPTER_RUBY)
+			return WAIT_PROBED;
+		return wait_in_vain(status) || !ledger_asks(l) ? status : WAIT_POLL_INTERRUPTED;
+	}
+	/* Whose wait it was is known, and what it was for perhaps by the hint. */
+	if (wait_perhaps(status))
+		hinted(l->owner.tgid, l->last_tx_ns, &t->why);
+	return status;
+}
+
+/* What has become of L's owner, a goroutine, while another one of its process sends. */
+static __noinline int goroutine_left(struct ledger *l, struct proc_rt *rt, struct cancel_info *why)
+{
+	int status = goroutine_wait(&l->owner, rt);
+
+	hinted(l->owner.tgid, l->req_ns, why);
+	return status;
+}
+
 /* Who sends, and is the owner before still waiting: into T, where it is forgotten how it came. */
 static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 {
@@ -257,7 +318,10 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 	if (ledger_owed(l)) {
 		t->prior = wait_now(l, rt, tgid, &ci);
 		if (t->prior == WAIT_UNKNOWN && t->who.kind == OWNER_THREAD)
-			t->prior = gave_up(l, &t->why) ? l->gave_up : waited(l, tgid, &t->why);
+			t->prior = thread_wait(t, tgid);
+		if (rt && t->who.kind == OWNER_GOROUTINE && l->owner.kind == OWNER_GOROUTINE &&
+		    !owner_same(&l->owner, &t->who))
+			t->prior = goroutine_left(l, rt, &t->why);
 	} else if (rt && rt->probe_seq != l->probe_seq) {
 		ci = late_cancel(l);
 	}
@@ -374,6 +438,23 @@ static __noinline int full_recv(struct sock *sk, struct ledger *l, struct ledger
 	return 0;
 }
 
+/* Receives of goroutines that are looked at until it is known who reads on this connection. */
+#define GOROUTINE_READS 16
+
+static __noinline int goroutine_reads(struct ledger *l, struct ledger_in *in)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct goroutine g = {};
+	struct proc_rt *rt;
+
+	if (!l->watch && l->waits + l->leaves >= GOROUTINE_READS)
+		return 0;
+	rt = bpf_map_lookup_elem(&procs, &tgid);
+	if (rt && rt->state == RT_GO && !goroutine_now(rt, &g))
+		ledger_goroutine_reads(l, in, g.id == l->owner.name[0]);
+	return 0;
+}
+
 static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger *l, __u32 bytes)
 {
 	struct ledger_in in = {.step = STEP_RECV, .bytes = bytes};
@@ -389,7 +470,9 @@ static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger 
 		in.unread = tcp_unread(kp, sk, tp);
 		in.now = tcp_now(kp, tp);
 	}
-	if (l->watch)
+	if (l->owner.kind == OWNER_GOROUTINE)
+		goroutine_reads(l, &in);
+	else if (l->watch)
 		in.reader = (__u32)bpf_get_current_pid_tgid();
 	if (l->owner.kind == OWNER_TASK || l->hot || l->abandoned || l->watch) {
 		struct ledger_in full = in;
@@ -440,11 +523,17 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 		in.prior = l->gave_up;
 		ci = &vain;
 	}
+	if (ledger_owed(l) && l->owner.kind == OWNER_THREAD && told(l, &vain) &&
+	    vain.adapter != ADAPTER_RUBY) {
+		in.prior = WAIT_PROBED;
+		ci = &vain;
+	}
 	/* A reset arrives in somebody else's context, and an exiting process has no memory. */
 	if (l->owner.tgid == tgid && !exiting()) {
 		rt = bpf_map_lookup_elem(&procs, &tgid);
 		if (ledger_owed(l)) {
-			in.prior = wait_now(l, rt, tgid, &ci);
+			if (l->owner.kind == OWNER_TASK)
+				in.prior = wait_now(l, rt, tgid, &ci);
 		} else if (rt && rt->probe_seq) {
 			ci = late_cancel(l);
 		}
@@ -612,4 +701,5 @@ int BPF_PROG(on_exit, struct task_struct *task)
 }
 
 #include "probes.h"
+#include "adapters.h"
 #include "iterators.h"

@@ -9,6 +9,11 @@
 
 #define PF_EXITING 0x4
 
+/* Senders that are looked at as a whole before a process's layout is believed. */
+#define VALIDATE_TASKS 16
+
+#include "goroutine.h"
+
 /* Words of a PyDictObject behind its object header (3.9 to 3.13), and of an entry of its keys. */
 enum { DICT_USED = 0, DICT_KEYS = 2, DICT_WORDS = 3 };
 enum { ENTRY_KEY = 1, ENTRY_VALUE = 2, ENTRY_WORDS = 3 };
@@ -19,15 +24,6 @@ enum { ENTRY_KEY = 1, ENTRY_VALUE = 2, ENTRY_WORDS = 3 };
 #define DICT_SMALL 5
 /* Words of a PyDictKeysObject's header. */
 #define KEYS_WORDS 5
-
-static __always_inline __u64 thread_self(struct task_struct *task)
-{
-#if defined(__TARGET_ARCH_arm64)
-	return TASK_FIELD(task, thread.uw.tp_value);
-#else
-	return TASK_FIELD(task, thread.fsbase);
-#endif
-}
 
 /* Does LOOP run on the current thread? Asks the collector once about a loop that it does not know.
  */
@@ -325,9 +321,6 @@ static __noinline int stream_size(struct proc_rt *rt, __u64 stream)
 	return (int)size;
 }
 
-/* Senders that are looked at as a whole before a process's layout is believed. */
-#define VALIDATE_TASKS 16
-
 /*
  * Believes a layout only when a live task looks like one: pending, on the loop that runs it, with
  * a name that is text, and flags that are flags.
@@ -420,6 +413,8 @@ static __always_inline void owner_now(struct owner *o, struct proc_rt *rt, __u32
 	}
 	if (rt->state == RT_PROBED)
 		owner_stepping(o, rt);
+	if (rt->state == RT_GO)
+		owner_goroutine(o, rt);
 	if (rt->state != RT_READY)
 		return;
 	r = running_task(rt, tgid, &o->task, &loop, &o->verified);

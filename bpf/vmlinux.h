@@ -155,9 +155,24 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct signal_struct {
 	int nr_threads;
 	atomic_t live;
+	struct list_head thread_head;
+};
+
+/* What a thread is called in one namespace, and in all that it is in. */
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
 };
 
 struct thread_struct {
@@ -176,6 +191,8 @@ struct task_struct {
 	struct task_struct *group_leader;
 	void *stack;
 	struct thread_struct thread;
+	struct pid *thread_pid;
+	struct list_head thread_node;
 };
 
 struct hrtimer {
@@ -194,6 +211,9 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long cx;
 	unsigned long ax;
+	unsigned long r8;
+	unsigned long r9;
+	unsigned long ip;
 	unsigned long orig_ax;
 	unsigned long ss;
 	/* arm64 */
@@ -204,6 +224,7 @@ struct pt_regs {
 struct user_pt_regs {
 	/* arm64 */
 	unsigned long regs[31];
+	unsigned long pc;
 };
 
 struct kernel_siginfo {

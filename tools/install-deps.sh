@@ -8,7 +8,7 @@ build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-de
 	uthash-dev libmicrohttpd-dev libcurl4-gnutls-dev librdkafka-dev libncurses-dev"
 demo="redis-server python3 python3-redis"
 test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux
-	libhiredis-dev libpq-dev python3-jsonschema prometheus tmux"
+	libhiredis-dev libpq-dev python3-jsonschema prometheus tmux systemtap-sdt-dev"
 # Guests: the emulator, what boot images are packed with, and a shell.
 guest="qemu-system-x86 lz4 zstd busybox-static"
 arm64="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The asyncio adapter.
+ * The asyncio adapter, and owners of Go's, which are goroutines.
  *
  * A process is looked into when it makes its first client connection, or when `mispair run` sees
  * it map a runtime. What a file holds is analysed once per file; where the file lies is read from
@@ -14,6 +14,7 @@
 #include <uthash.h>
 
 #include "asyncio.h"
+#include "golang.h"
 #include "pyimage.h"
 #include "pylayout.h"
 #include "pyloop.h"
@@ -32,6 +33,7 @@ struct runtime {
 	enum rt_state state;
 	int retries, looks;
 	uint32_t version;
+	struct golang go; /* version "": not of Go */
 	struct pyimage *module;
 	struct mapping at; /* a mapping of the module */
 	uint64_t bias;
@@ -39,6 +41,7 @@ struct runtime {
 	struct proc_rt rt;
 	struct session_probe *probe;
 	bool reported;
+	bool go_tried; /* the second layout of Go, too */
 	int n_loops;
 	uint64_t loops[LOOPS_MAX];
 	char note[128];
@@ -133,6 +136,8 @@ static const char *evidence_of(const struct runtime *p)
 {
 	if (p->state == RT_PROBED)
 		return "probe";
+	if (p->state == RT_GO)
+		return "memory";
 	if (p->state != RT_READY)
 		return "none";
 	return is_probed(p) ? "memory+probe" : "memory";
@@ -146,7 +151,8 @@ static void describe(const struct runtime *p, struct runtime_report *out)
 	procinfo_read(p->tgid, &info);
 	out->pid = p->tgid;
 	memcpy(out->comm, info.comm, sizeof(out->comm));
-	snprintf(out->runtime, sizeof(out->runtime), "cpython");
+	snprintf(out->runtime, sizeof(out->runtime), "%s", p->go.version[0] ? "go" : "cpython");
+	memcpy(out->version, p->go.version, sizeof(out->version));
 	if (p->version)
 		snprintf(out->version, sizeof(out->version), "%u.%u", p->version >> 8,
 			 p->version & 0xff);
@@ -332,6 +338,41 @@ static void no_asyncio(struct runtimes *r, struct runtime *p, bool python)
 	set_state(r, p, RT_NONE);
 }
 
+/* A program of Go: its goroutines own requests, where it is known how to tell them. */
+static bool look_at_go(struct runtimes *r, struct runtime *p, const struct mapping *first)
+{
+	if (!first->start || !golang_find(p->tgid, first, &p->go))
+		return false;
+	p->at = *first;
+	p->rt.go_id = p->go.id;
+	p->rt.inherited = 0;
+	if (!p->go.id)
+		snprintf(p->note, sizeof(p->note),
+			 "no layout for this version of Go: threads own requests");
+	if (p->go.id)
+		count_late(r, p);
+	set_state(r, p, p->go.id ? RT_GO : RT_NONE);
+	report(r, p);
+	return true;
+}
+
+/* The running goroutine does not look like one there: is its id where other versions have it? */
+static void go_layout(struct runtimes *r, struct runtime *p)
+{
+	p->rt.go_id = golang_other_offset(p->go.id);
+	p->rt.validated = p->rt.mismatches = 0;
+	if (p->go_tried) {
+		snprintf(p->note, sizeof(p->note),
+			 "goroutines do not look as this version's do: threads own requests");
+		p->reported = false;
+		set_state(r, p, RT_NONE);
+		report(r, p);
+		return;
+	}
+	p->go_tried = true;
+	set_state(r, p, RT_GO);
+}
+
 /* The interpreter: where PyDict_Type is, and which version it is where the module does not say. */
 static struct pyimage *look_at_interpreter(struct runtimes *r, struct runtime *p,
 					   const struct mapping *m)
@@ -355,7 +396,8 @@ static void look(struct runtimes *r, struct runtime *p)
 	struct pyfind_result *f;
 
 	if (pymappings_find(p->tgid, &w) || !(w.module.start || w.interpreter.start)) {
-		no_asyncio(r, p, false);
+		if (!look_at_go(r, p, &w.first))
+			no_asyncio(r, p, false);
 		return;
 	}
 	p->module = w.module.start ? pyimages_get(r->images, p->tgid, &w.module) : NULL;
@@ -387,8 +429,9 @@ void runtimes_look(struct runtimes *r, uint32_t tgid)
 {
 	struct runtime *p = find(r, tgid);
 
-	if (p && (p->state == RT_READY || p->state == RT_PROBED)) {
-		probe(r, p, p->state == RT_READY ? BUDGET_YOUNG : 0);
+	if (p && (p->state == RT_READY || p->state == RT_PROBED || p->state == RT_GO)) {
+		if (p->state != RT_GO)
+			probe(r, p, p->state == RT_READY ? BUDGET_YOUNG : 0);
 		return;
 	}
 	if (!p) {
@@ -433,9 +476,25 @@ void runtimes_exit(struct runtimes *r, uint32_t tgid)
 		forget(r, p);
 }
 
-void runtimes_exec(struct runtimes *r, uint32_t tgid)
+/* Go's programs are static or nearly so: what they are can be told before they run. */
+bool runtimes_exec(struct runtimes *r, uint32_t tgid)
 {
+	struct pymappings w;
+	struct runtime *p;
+
 	runtimes_exit(r, tgid);
+	if (pymappings_find(tgid, &w) || w.module.start || w.interpreter.start)
+		return false;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return false;
+	p->tgid = tgid;
+	if (!look_at_go(r, p, &w.first)) {
+		free(p);
+		return false;
+	}
+	HASH_ADD(hh, r->procs, tgid, sizeof(p->tgid), p);
+	return true;
 }
 
 /* ---- what the recorder asks ---- */
@@ -476,7 +535,9 @@ void runtimes_layout(struct runtimes *r, uint32_t tgid)
 {
 	struct runtime *p = find(r, tgid);
 
-	if (p && p->state == RT_READY) {
+	if (p && p->state == RT_GO) {
+		go_layout(r, p);
+	} else if (p && p->state == RT_READY) {
 		p->reported = false;
 		probe_steps(r, p, "live tasks do not look as this version's layout says");
 	}
@@ -563,7 +624,7 @@ int runtimes_inspect(uint32_t pid, struct runtime_report *out)
 		p = find(r, pid);
 		if (p)
 			describe(p, out);
-		if (p && p->state == RT_NONE)
+		if (p && p->state == RT_NONE && !p->go.version[0])
 			memset(out->runtime, 0, sizeof(out->runtime));
 	}
 	runtimes_free(r);

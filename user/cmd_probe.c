@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "adapters.h"
 #include "asyncio.h"
 #include "commands.h"
 #include "escape.h"
@@ -65,10 +66,35 @@ static void show_kernel(void)
 	show_tiers();
 }
 
+static void show_adapter(void *ctx, const char *name, const char *file, size_t functions)
+{
+	char text[512];
+
+	(void)ctx;
+	escape_text(text, sizeof(text), file, strlen(file));
+	printf("adapter   %-14s %zu function%s in %s\n", name, functions, functions == 1 ? "" : "s",
+	       text);
+}
+
+static void show_runtime(const struct runtime_report *r)
+{
+	char module[256];
+
+	if (!r->runtime[0]) {
+		printf("runtime   none that mispair knows: threads own requests\n");
+		return;
+	}
+	escape_text(module, sizeof(module), r->module, sizeof(r->module));
+	printf("runtime   %s %s\nmodule    %s\nevidence  %s\n", r->runtime, r->version, module,
+	       r->evidence);
+	if (r->note[0])
+		printf("note      %s\n", r->note);
+}
+
 static int show_process(uint32_t pid)
 {
 	struct runtime_report r = {0};
-	char name[64], module[256];
+	char name[64];
 	int e = runtimes_inspect(pid, &r);
 
 	if (e) {
@@ -77,16 +103,9 @@ static int show_process(uint32_t pid)
 		return e == -ESRCH ? EXIT_FAILED : errno_to_exit(e);
 	}
 	escape_text(name, sizeof(name), r.comm, sizeof(r.comm));
-	escape_text(module, sizeof(module), r.module, sizeof(r.module));
 	printf("process   %u %s\n", pid, name);
-	if (!r.runtime[0]) {
-		printf("runtime   none that mispair knows: threads own requests\n");
-		return EXIT_NOTHING;
-	}
-	printf("runtime   %s %s\nmodule    %s\nevidence  %s\n", r.runtime, r.version, module,
-	       r.evidence);
-	if (r.note[0])
-		printf("note      %s\n", r.note);
+	show_runtime(&r);
+	adapters_inspect(pid, show_adapter, NULL);
 	return EXIT_NOTHING;
 }
 
@@ -99,7 +118,7 @@ int cmd_probe(int argc, char **argv)
 		puts("usage: mispair probe [PID]\n\nWhat this kernel offers, which hooks were "
 		     "chosen "
 		     "and why the others were not;\nwith PID, which runtime was found in that "
-		     "process.");
+		     "process,\nand which functions tell of cancellations there.");
 		return EXIT_NOTHING;
 	}
 	if (argc > 2 || (argc == 2 && parse_u64(argv[1], 1, 1u << 22, &pid))) {

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adapters.h"
 #include "asyncio.h"
 #include "collector.h"
 #include "core.h"
@@ -47,6 +48,7 @@ struct collector {
 	const char *command;
 	struct session *session;
 	struct runtimes *runtimes;
+	struct adapters *adapters;
 	struct core *core;
 	struct recorder *recorder; /* NULL unless asked for */
 	struct metrics *metrics;   /* the same */
@@ -137,10 +139,12 @@ static void on_event(void *ctx, const struct ev_head *h)
 		break;
 	case EV_PROCESS:
 		runtimes_look(c->runtimes, h->tgid);
+		adapters_look(c->adapters, h->tgid);
 		tell_process(c, h->tgid);
 		break;
 	case EV_EXEC:
-		runtimes_exec(c->runtimes, h->tgid);
+		if (runtimes_exec(c->runtimes, h->tgid))
+			adapters_look(c->adapters, h->tgid);
 		tell_process_again(c, h->tgid);
 		break;
 	case EV_EXIT:
@@ -318,6 +322,7 @@ static void refresh(struct collector *c)
 	session_rows(c->session, on_row, &r);
 	feed(c, ITEM_ROUND_END, r.now, NULL, 0);
 	runtimes_refresh(c->runtimes);
+	adapters_refresh(c->adapters, r.now);
 	sample(c, now_ns());
 	update_metrics(c, r.now, false);
 }
@@ -395,6 +400,23 @@ static int open_recorder(struct collector *c)
 	return e;
 }
 
+static int open_adapters(struct collector *c)
+{
+	struct adapters_opts ao = {.never = c->o->precise == PRECISE_NEVER,
+				   .always = c->o->precise == PRECISE_ALWAYS,
+				   .silent = c->o->show == SHOW_VIEW};
+	char err[512] = "";
+	int e;
+
+	c->adapters = adapters_new(c->session, &ao);
+	if (!c->adapters)
+		return -ENOMEM;
+	e = adapters_attach(c->adapters, c->o->cancels, c->o->n_cancels, err, sizeof(err));
+	if (e)
+		fprintf(stderr, "mispair: %s\n", err);
+	return e;
+}
+
 static int watch(struct collector *c, int fd)
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = fd};
@@ -444,6 +466,7 @@ static void free_collector(struct collector *c)
 	free(c->numbers);
 	recorder_close(c->recorder, c->core);
 	sinks_finish(&c->sinks);
+	adapters_free(c->adapters);
 	runtimes_free(c->runtimes);
 	mmapwatch_free(c->mmaps);
 	core_free(c->core);
@@ -456,6 +479,19 @@ static void free_collector(struct collector *c)
 		close(c->retry);
 	}
 	free(c);
+}
+
+/* Which programs for probes that a user names have to be loaded. */
+static void want_named(const struct options *o, struct session_opts *so)
+{
+	uint32_t i;
+
+	for (i = 0; i < o->n_cancels; i++) {
+		if (o->cancels[i].usdt)
+			so->usdt = true;
+		else
+			so->args |= 1u << o->cancels[i].arg;
+	}
 }
 
 int collector_open(const struct options *o, const char *command, struct collector **out)
@@ -479,6 +515,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	c->command = command;
 	c->view = -1;
 	block_signals(&c->mask);
+	want_named(o, &so);
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));
@@ -491,6 +528,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 		e = open_recorder(c);
 	if (!e)
 		e = open_metrics(c);
+	if (!e)
+		e = open_adapters(c);
 	if (e)
 		goto fail;
 	co.sinks = &c->sinks;

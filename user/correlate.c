@@ -156,7 +156,9 @@ static void tell_cancel(struct track *t, const struct cancel_info *ci, const str
 		if (story_has(&t->story, ci->ts, TL_CANCEL))
 			return;
 		e = story_add(&t->story, ci->ts, TL_CANCEL, 0, victim);
-		if (wait_in_vain(t->status) || wait_perhaps(t->status))
+		if (ci->adapter)
+			describe_caller(ci, e->by, sizeof(e->by));
+		else if (wait_in_vain(t->status) || wait_perhaps(t->status))
 			describe_signal(ci->signal, ci->by_tid, e->by, sizeof(e->by));
 		else if (ci->by_task)
 			describe_task(ci->by_task, (const uint64_t *)ci->by_name, e->by,
@@ -170,6 +172,15 @@ static void tell_cancel(struct track *t, const struct cancel_info *ci, const str
 }
 
 /* ---- findings ---- */
+
+static enum cancel_kind cancel_kind(const struct track *t)
+{
+	if (t->cancel.adapter)
+		return verdict_adapter_kind(t->cancel.adapter);
+	if (t->victim.kind == OWNER_GOROUTINE)
+		return wait_left(t->status) ? CANCEL_GO_ENDED : CANCEL_UNSEEN;
+	return verdict_cancel_kind(t->status);
+}
 
 static void finding_begin(struct track *t, struct finding *f, enum verdict v, uint64_t now)
 {
@@ -192,8 +203,9 @@ static void finding_begin(struct track *t, struct finding *f, enum verdict v, ui
 	f->owed = t->l.requests > t->l.replies ? t->l.requests - t->l.replies : 0;
 	f->unread_bytes = t->unread;
 	f->residue_bytes = t->l.abandoned ? t->l.residue_bytes : 0;
-	f->cancel = verdict_cancel_kind(t->status);
-	f->evidence = wait_perhaps(t->status)	? EVIDENCE_THREAD
+	f->cancel = cancel_kind(t);
+	f->evidence = ci->adapter		? EVIDENCE_PROBE
+		      : wait_perhaps(t->status) ? EVIDENCE_THREAD
 		      : wait_in_vain(t->status) ? EVIDENCE_SOCKET
 		      : ci->ts			? EVIDENCE_PROBE
 		      : t->status		? EVIDENCE_MEMORY
@@ -202,7 +214,9 @@ static void finding_begin(struct track *t, struct finding *f, enum verdict v, ui
 		f->cancel_age_ns = now - ci->ts;
 		f->has_cancel_age = true;
 	}
-	if (ci->by_task)
+	if (ci->adapter)
+		describe_caller(ci, f->cancel_by, sizeof(f->cancel_by));
+	else if (ci->by_task)
 		describe_task(ci->by_task, (const uint64_t *)ci->by_name, f->cancel_by,
 			      sizeof(f->cancel_by));
 	if (ci->signal)
@@ -450,8 +464,11 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 		story_add(&t->story, e->head.ts, TL_REPLY, e->in.bytes, &e->l.owner);
 		if (what & LE_LAGGED)
 			lag_stays(c, t, e->head.ts,
-				  "a signal had ended its wait; it asked again, and took what came "
-				  "next");
+				  t->watched == WAIT_PROBED
+					  ? "its wait was cancelled; the next request was sent, "
+					    "and took what came next"
+					  : "a signal had ended its wait; it asked again, and took "
+					    "what came next");
 	}
 }
 

@@ -33,10 +33,20 @@ void describe_signal(uint32_t signal, uint32_t sender, char *dst, size_t len)
 		snprintf(dst, len, "signal %u%s", signal, sender ? from : "");
 }
 
+void describe_caller(const struct cancel_info *ci, char *dst, size_t len)
+{
+	if (ci->adapter == ADAPTER_GO && ci->by_task)
+		snprintf(dst, len, "goroutine %llu", (unsigned long long)ci->by_task);
+	else
+		snprintf(dst, len, "thread %u", ci->by_tid);
+}
+
 void describe_owner(const struct owner *o, char *dst, size_t len)
 {
 	if (o->kind == OWNER_TASK)
 		describe_task(o->task, (const uint64_t *)o->name, dst, len);
+	else if (o->kind == OWNER_GOROUTINE)
+		snprintf(dst, len, "goroutine %llu", (unsigned long long)o->name[0]);
 	else if (o->kind == OWNER_THREAD)
 		snprintf(dst, len, "thread %u", o->tid);
 	else if (len)

@@ -11,7 +11,10 @@
 /* "signal SIGALRM from process 42"; SENDER 0: the kernel or a timer. "" for signal 0. */
 void describe_signal(uint32_t signal, uint32_t sender, char *dst, size_t len);
 
-/* "Task-7 0x7fe446ff3880", "thread 4242", or "" if unknown. */
+/* Who called the function that an adapter has probed: "thread 4242", "goroutine 18". */
+void describe_caller(const struct cancel_info *ci, char *dst, size_t len);
+
+/* "Task-7 0x7fe446ff3880", "thread 4242", "goroutine 18", or "" if unknown. */
 void describe_owner(const struct owner *o, char *dst, size_t len);
 /* The same for a task that is known by its address and the first bytes of its name. */
 void describe_task(uint64_t task, const uint64_t name[2], char *dst, size_t len);

@@ -41,7 +41,14 @@ enum cancel_kind {
 	CANCEL_SIGNAL,		  /* signal: a signal ended its wait, which was not retried */
 	CANCEL_POLL_TIMEOUT,	  /* poll.timeout: its poll, select or epoll ended by its timeout */
 	CANCEL_THREAD_EXIT,	  /* thread.exit: its thread ended while the reply was owed */
-	CANCEL_UNSEEN, /* unseen: owed at the next send, nothing seen that ended the wait */
+	CANCEL_PTHREAD,		  /* pthread.cancel: pthread_cancel() was called for the thread */
+	CANCEL_RUBY,		  /* ruby.interrupt: Thread#raise, Timeout */
+	CANCEL_JVM,	 /* jvm.interrupt: Thread.interrupt, of some thread of the process */
+	CANCEL_TOKIO,	 /* tokio.abort: of some task of the process */
+	CANCEL_GO,	 /* go.context: some context of the process was cancelled */
+	CANCEL_GO_ENDED, /* go.ended: the goroutine ended without its reply */
+	CANCEL_PROBE,	 /* probe: a call that --cancel-at or --cancel-usdt names */
+	CANCEL_UNSEEN,	 /* unseen: owed at the next send, nothing seen that ended the wait */
 	CANCEL_MAX,
 };
 

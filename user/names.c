@@ -42,6 +42,13 @@ const char *const cancel_names[CANCEL_MAX] = {
 	[CANCEL_SIGNAL] = "signal",
 	[CANCEL_POLL_TIMEOUT] = "poll.timeout",
 	[CANCEL_THREAD_EXIT] = "thread.exit",
+	[CANCEL_PTHREAD] = "pthread.cancel",
+	[CANCEL_RUBY] = "ruby.interrupt",
+	[CANCEL_JVM] = "jvm.interrupt",
+	[CANCEL_TOKIO] = "tokio.abort",
+	[CANCEL_GO] = "go.context",
+	[CANCEL_GO_ENDED] = "go.ended",
+	[CANCEL_PROBE] = "probe",
 	[CANCEL_UNSEEN] = "unseen",
 };
 

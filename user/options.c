@@ -33,6 +33,8 @@ enum {
 	OPT_MOUSE,
 	OPT_KEEP,
 	OPT_MAX_SIZE,
+	OPT_CANCEL_AT,
+	OPT_CANCEL_USDT,
 	OPT_ROTATE_SIZE,
 	OPT_ROTATE_COUNT,
 	OPT_SOCKET,
@@ -92,6 +94,11 @@ static const struct row {
 	{OPT_PRECISE, "precise", "WHEN", FOR_LIVE,
 	 "probe cancellations themselves: auto (while a process is young, and after a finding), "
 	 "always, never"},
+	{OPT_CANCEL_AT, "cancel-at", "BINARY:SYMBOL[:ARG]", FOR_LIVE,
+	 "a call of this function cancels a wait: that of the thread whose number or pthread_t is "
+	 "argument ARG (1 to 6), else the caller's (repeatable)"},
+	{OPT_CANCEL_USDT, "cancel-usdt", "BINARY:PROVIDER:NAME[:ARG]", FOR_LIVE,
+	 "the same for a USDT probe (repeatable)"},
 	{OPT_NO_MEMORY, "no-memory", NULL, FOR_LIVE,
 	 "read no task from memory: probe every step, as for a CPython that is not known"},
 	{OPT_HOOK, "hook", "TIER", FOR_LIVE, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
@@ -309,6 +316,19 @@ static int parse_kafka_config(struct options *o, const char *s)
 	return strchr(s, '=') > s ? 0 : bad("kafka-config", s, "NAME=VALUE is wanted");
 }
 
+static int parse_cancel(struct options *o, int val, const char *s)
+{
+	const char *name = val == OPT_CANCEL_AT ? "cancel-at" : "cancel-usdt";
+	char why[128];
+
+	if (o->n_cancels == PROBESPEC_MAX)
+		return bad(name, s, "too many (16 at most)");
+	if (probespec_parse(s, val == OPT_CANCEL_USDT, &o->cancels[o->n_cancels], why, sizeof(why)))
+		return bad(name, s, why);
+	o->n_cancels++;
+	return 0;
+}
+
 static int parse_export(struct options *o, int val, const char *s)
 {
 	uint64_t n = 0;
@@ -368,6 +388,9 @@ static int apply(struct options *o, int val, const char *s)
 		return parse_pid(o, s);
 	case 'c':
 		return parse_comm(o, s);
+	case OPT_CANCEL_AT:
+	case OPT_CANCEL_USDT:
+		return parse_cancel(o, val, s);
 	case OPT_PORT:
 		return parse_port(o, s);
 	case OPT_PEER:

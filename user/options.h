@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "asyncio.h"
 #include "finding.h"
+#include "probespec.h"
 #include "view_columns.h"
 #include "../bpf/events.h"
 
@@ -52,10 +53,12 @@ struct options {
 	const char *otlp, *kafka, *topic;
 	const char *kafka_config[KAFKA_CONFIG_MAX + 1];
 	const char *metrics, *metrics_file;
-	const char *record; /* NULL: none */
-	uint64_t max_size;  /* of the recording */
-	uint64_t keep_ns;   /* flight recorder, 0: record all */
-	char **command;	    /* run, record: what follows the options; replay: its words */
+	const char *record;			 /* NULL: none */
+	uint64_t max_size;			 /* of the recording */
+	uint64_t keep_ns;			 /* flight recorder, 0: record all */
+	struct probespec cancels[PROBESPEC_MAX]; /* --cancel-at, --cancel-usdt */
+	uint32_t n_cancels;
+	char **command; /* run, record: what follows the options; replay: its words */
 };
 
 enum command_bit {

@@ -87,6 +87,8 @@ static bool pick(void *ctx, const struct mapping *m)
 	struct pymappings *w = ctx;
 	const char *base = base_name(m->path);
 
+	if (!w->first.start)
+		w->first = *m;
 	if (!w->module.start && !strncmp(base, "_asyncio.", 9))
 		w->module = *m;
 	if (!strncmp(base, "libpython", 9)) {

@@ -39,6 +39,7 @@ bool pyimage_bias(const struct pyimage *i, const struct mapping *m, uint64_t *bi
 struct pymappings {
 	struct mapping module;	    /* _asyncio.*.so */
 	struct mapping interpreter; /* libpython or python; the library wins */
+	struct mapping first;	    /* the lowest one: the program, where that is static */
 };
 
 /* 0 or -errno. */

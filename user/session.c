@@ -38,6 +38,8 @@ struct session {
 	const char *hooks[HOOKS_MAX + 1];
 	uint64_t bad_records;
 	int n_cpus;
+	bool usdt;
+	unsigned int args; /* bits: of programs cancel_at_N */
 };
 
 #define PROBE_LINKS 6
@@ -105,20 +107,57 @@ static void load_programs(struct session *s, const char *const *names)
 					  true);
 }
 
+#define CANCEL_PROGRAMS 7 /* an argument each, and one without */
+
+static struct bpf_program *cancel_program(struct session *s, enum adapter adapter, unsigned int arg)
+{
+	struct bpf_program *const runtimes[ADAPTER_MAX] = {
+		[ADAPTER_PTHREAD] = s->skel->progs.adapter_pthread,
+		[ADAPTER_RUBY] = s->skel->progs.adapter_ruby,
+		[ADAPTER_JVM] = s->skel->progs.adapter_jvm,
+		[ADAPTER_TOKIO] = s->skel->progs.adapter_tokio,
+		[ADAPTER_GO] = s->skel->progs.adapter_go,
+	};
+	struct bpf_program *const named[CANCEL_PROGRAMS] = {
+		s->skel->progs.cancel_at_0, s->skel->progs.cancel_at_1, s->skel->progs.cancel_at_2,
+		s->skel->progs.cancel_at_3, s->skel->progs.cancel_at_4, s->skel->progs.cancel_at_5,
+		s->skel->progs.cancel_at_6,
+	};
+
+	if (adapter != ADAPTER_USER)
+		return adapter < ADAPTER_MAX ? runtimes[adapter] : NULL;
+	return arg < CANCEL_PROGRAMS ? named[arg] : NULL;
+}
+
+static bool is_user_probe(const char *section)
+{
+	return !strcmp(section, "uprobe") || !strcmp(section, "uretprobe") ||
+	       !strcmp(section, "?uprobe") || !strcmp(section, "?usdt");
+}
+
 /* Iterators and the uprobes are attached when they are needed. */
 static void choose_programs(struct session *s, bool unix_works)
 {
+	struct bpf_program *prog;
 	struct bpf_map *map;
+	unsigned int i;
 
 	load_programs(s, s->tier->programs);
 	if (unix_works)
 		load_programs(s, s->tier->unix_programs);
 	bpf_program__set_autoload(s->skel->progs.dump, !s->tier->keyed);
-	bpf_program__set_autoattach(s->skel->progs.task_cancel, false);
-	bpf_program__set_autoattach(s->skel->progs.task_finalize, false);
-	bpf_program__set_autoattach(s->skel->progs.step_call, false);
-	bpf_program__set_autoattach(s->skel->progs.step_wakeup, false);
-	bpf_program__set_autoattach(s->skel->progs.step_ends, false);
+	bpf_object__for_each_program(prog, s->skel->obj)
+	{
+		if (is_user_probe(bpf_program__section_name(prog)))
+			bpf_program__set_autoattach(prog, false);
+	}
+	for (i = 0; i < CANCEL_PROGRAMS; i++)
+		bpf_program__set_autoload(cancel_program(s, ADAPTER_USER, i), s->args & 1u << i);
+	bpf_program__set_autoload(s->skel->progs.cancel_usdt, s->usdt);
+	if (!s->usdt) {
+		bpf_map__set_autocreate(s->skel->maps.__bpf_usdt_specs, false);
+		bpf_map__set_autocreate(s->skel->maps.__bpf_usdt_ip_to_spec_id, false);
+	}
 	bpf_program__set_autoattach(s->skel->progs.adopt, false);
 	bpf_program__set_autoattach(s->skel->progs.dump, false);
 	bpf_program__set_autoattach(s->skel->progs.dump_keyed, false);
@@ -322,6 +361,8 @@ int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx
 		return -ENOMEM;
 	s->fn = fn;
 	s->ctx = ctx;
+	s->usdt = opts->usdt;
+	s->args = opts->args;
 	s->n_cpus = libbpf_num_possible_cpus();
 	e = open_best(s, opts, err, errlen);
 	if (e)
@@ -600,6 +641,42 @@ int session_losses(struct session *s, uint64_t out[KLOSS_MAX])
 int session_counters(struct session *s, uint64_t out[CNT_MAX])
 {
 	return sum_percpu(s, bpf_map__fd(s->skel->maps.counters), out, CNT_MAX);
+}
+
+int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX])
+{
+	return sum_percpu(s, bpf_map__fd(s->skel->maps.adapter_calls), out, ADAPTER_MAX);
+}
+
+int session_later(struct session *s, void (*fn)(void *arg, bool last), void *arg)
+{
+	return worker_give(s->worker, fn, arg);
+}
+
+struct session_link *session_attach_cancel(struct session *s, const char *path, uint64_t offset,
+					   enum adapter adapter, unsigned int arg)
+{
+	struct bpf_program *prog = cancel_program(s, adapter, arg);
+
+	if (!prog) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return (struct session_link *)bpf_program__attach_uprobe(prog, false, -1, path, offset);
+}
+
+struct session_link *session_attach_usdt(struct session *s, const char *path, const char *provider,
+					 const char *name, unsigned int arg)
+{
+	DECLARE_LIBBPF_OPTS(bpf_usdt_opts, opts, .usdt_cookie = arg);
+
+	return (struct session_link *)bpf_program__attach_usdt(s->skel->progs.cancel_usdt, -1, path,
+							       provider, name, &opts);
+}
+
+void session_detach(struct session_link *l)
+{
+	bpf_link__destroy((struct bpf_link *)l);
 }
 
 /* On the worker's thread. */

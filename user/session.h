@@ -19,7 +19,9 @@ struct session_opts {
 	struct filters filters; /* copied */
 	bool ledgers;		/* EV_LEDGER for every TCP socket at its end */
 	bool verbose;		/* libbpf's own log at debug level */
-	const char *tier;	/* force a hook tier by its name, NULL: the best that attaches */
+	bool usdt;		/* session_attach_usdt() will be called */
+	unsigned int args; /* bits: session_attach_cancel(ADAPTER_USER) with this ARG will be */
+	const char *tier;  /* force a hook tier by its name, NULL: the best that attaches */
 };
 
 /* Called for each record; size has been checked against the kind. Must not block or print. */
@@ -86,6 +88,24 @@ struct session_probe *session_probe_task(struct session *s, int pid, const char 
 void session_unprobe(struct session_probe *p);
 /* It could not be attached: the process was gone by then, for one. */
 bool session_probe_failed(const struct session_probe *p);
+
+/*
+ * A function or a USDT probe of a file, in every process that maps it, whose call says that a wait
+ * is cancelled. Slow (see worker.h), and may be called on any thread. ARG: see probespec.h. NULL
+ * and errno.
+ */
+struct session_link;
+struct session_link *session_attach_cancel(struct session *s, const char *path, uint64_t offset,
+					   enum adapter adapter, unsigned int arg);
+struct session_link *session_attach_usdt(struct session *s, const char *path, const char *provider,
+					 const char *name, unsigned int arg);
+void session_detach(struct session_link *l); /* NULL is fine */
+
+/* Does FN(ARG) on the session's own thread, see worker.h. 0 or -ENOMEM. */
+int session_later(struct session *s, void (*fn)(void *arg, bool last), void *arg);
+
+/* Calls of each adapter's functions so far. */
+int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX]);
 
 /* What this kernel cannot give although a tier works, as a sentence; "" for nothing. */
 const char *session_degraded(const struct session *s);

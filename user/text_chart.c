@@ -38,6 +38,13 @@ static const char *const cancel_words[CANCEL_MAX] = {
 	[CANCEL_SIGNAL] = "its wait had been interrupted by now",
 	[CANCEL_POLL_TIMEOUT] = "its wait had timed out by now",
 	[CANCEL_THREAD_EXIT] = "its thread had ended by now",
+	[CANCEL_PTHREAD] = "its thread had been cancelled by now",
+	[CANCEL_RUBY] = "had been interrupted by now",
+	[CANCEL_JVM] = "had been interrupted by now",
+	[CANCEL_TOKIO] = "had been aborted by now",
+	[CANCEL_GO] = "its context had been cancelled by now",
+	[CANCEL_GO_ENDED] = "had ended by now, without its reply",
+	[CANCEL_PROBE] = "had been cancelled by now",
 	[CANCEL_UNSEEN] = "had stopped waiting by now",
 };
 

@@ -36,6 +36,17 @@ enum cancel_kind verdict_cancel_kind(uint8_t status)
 	}
 }
 
+enum cancel_kind verdict_adapter_kind(uint32_t adapter)
+{
+	static const enum cancel_kind of[ADAPTER_MAX] = {
+		[ADAPTER_PTHREAD] = CANCEL_PTHREAD, [ADAPTER_RUBY] = CANCEL_RUBY,
+		[ADAPTER_JVM] = CANCEL_JVM,	    [ADAPTER_TOKIO] = CANCEL_TOKIO,
+		[ADAPTER_GO] = CANCEL_GO,	    [ADAPTER_USER] = CANCEL_PROBE,
+	};
+
+	return adapter < ADAPTER_MAX ? of[adapter] : CANCEL_NONE;
+}
+
 bool verdict_named(uint8_t status, bool probed, const struct ledger *l)
 {
 	if (probed || status == WAIT_RISEN || status == WAIT_CANCELLED)
@@ -84,8 +95,12 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 								     : REUSE_OUTSTANDING;
 		v->confidence = CONF_SUSPECT;
 		v->hold = true;
-		v->quiet = wait_perhaps(in->prior) && !ledger_exclusive(l);
-		v->reason = wait_perhaps(in->prior)
+		v->quiet = (wait_perhaps(in->prior) || l->owner.kind == OWNER_GOROUTINE) &&
+			   !ledger_exclusive(l);
+		v->reason = l->owner.kind == OWNER_GOROUTINE
+				    ? "another goroutine used it while the reply was owed; it may "
+				      "yet read both"
+			    : wait_perhaps(in->prior)
 				    ? "its thread had stopped waiting, then the next request went "
 				      "out; both replies may yet be read"
 				    : "its receive had ended in vain, then it asked again; it may "

@@ -16,6 +16,7 @@ struct verdict_view {
 };
 
 enum cancel_kind verdict_cancel_kind(uint8_t status);
+enum cancel_kind verdict_adapter_kind(uint32_t adapter); /* enum adapter */
 
 /* Was the owner cancelled by name, as opposed to having merely left? */
 bool verdict_named(uint8_t status, bool probed, const struct ledger *l);

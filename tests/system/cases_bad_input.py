@@ -10,6 +10,7 @@ import subprocess
 from harness import DEBIAN_PYTHON, Events, Skip, check
 
 NOBODY = 65534
+LIBC = f"/lib/{os.uname().machine}-linux-gnu/libc.so.6"
 
 USAGE = {
     "an_unknown_command": ("frobnicate",),
@@ -27,6 +28,15 @@ USAGE = {
     "a_ring_of_no_bytes": ("trace", "--ring-size", "0"),
     "a_ring_size_with_trailing_junk": ("trace", "--ring-size", "4096q"),
     "probe_of_a_word": ("probe", "banana"),
+    "a_cancellation_in_no_file": ("trace", "--cancel-at", "/nowhere/at-all:give_up"),
+    "a_cancellation_in_a_directory": ("trace", "--cancel-at", "/tmp:give_up"),
+    "a_cancellation_in_a_text": ("run", "--cancel-at", "/etc/passwd:give_up", "--", "true"),
+    "a_cancellation_in_no_function": ("trace", "--cancel-at", "/bin/sh:there_is_none"),
+    "a_cancellation_of_a_file_alone": ("trace", "--cancel-at", "/bin/sh"),
+    "a_cancellation_of_argument_0": ("trace", "--cancel-at", f"{LIBC}:pthread_cancel:0"),
+    "a_cancellation_of_argument_7": ("trace", "--cancel-at", f"{LIBC}:pthread_cancel:7"),
+    "a_cancellation_in_no_usdt_probe": ("trace", "--cancel-usdt", f"{LIBC}:libc:there_is_none"),
+    "a_usdt_probe_without_a_provider": ("trace", "--cancel-usdt", f"{LIBC}:setjmp"),
 }
 
 ESCAPES = {"colour": "\x1b[31mred", "title": "\x1b]0;x\x07t", "newline": 'a\nb"c\\',

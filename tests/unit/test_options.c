@@ -83,6 +83,45 @@ static void without_options_the_documented_defaults_hold(void **state)
 	assert_string_equal(said, "");
 }
 
+static void cancellations_are_looked_up_in_their_file(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(TRACE(&o, "--cancel-at", "/proc/self/exe:main:2",
+			       "--cancel-at=/proc/self/"
+			       "exe:main"),
+			 0);
+	assert_int_equal(o.n_cancels, 2);
+	assert_false(o.cancels[0].usdt);
+	assert_int_equal(o.cancels[0].arg, 2);
+	assert_int_equal(o.cancels[0].n, 1);
+	assert_string_equal(o.cancels[1].name, "main");
+	assert_int_equal(o.cancels[1].arg, 0);
+	assert_int_equal(TRACE(&o, "--cancel-at", "/proc/self/exe:no_such_function"), -EINVAL);
+	assert_non_null(strstr(said, "--cancel-at '/proc/self/exe:no_such_function'"));
+	assert_int_equal(TRACE(&o, "--cancel-usdt", "/proc/self/exe:p:n"), -EINVAL);
+	assert_non_null(strstr(said, "--cancel-usdt '/proc/self/exe:p:n'"));
+	assert_int_equal(parse(&o, FOR_REPLAY, "--cancel-at", "/proc/self/exe:main", (char *)NULL),
+			 -EINVAL);
+}
+
+static void too_many_cancellations_are_refused(void **state)
+{
+	char *argv[ARGS_MAX] = {(char *)"trace"};
+	struct options o;
+	int n;
+
+	(void)state;
+	for (n = 1; n <= PROBESPEC_MAX; n++)
+		argv[n] = (char *)"--cancel-at=/proc/self/exe:main";
+	assert_int_equal(parse_argv(&o, FOR_TRACE, n, argv), 0);
+	assert_int_equal(o.n_cancels, PROBESPEC_MAX);
+	argv[n] = argv[1];
+	assert_int_equal(parse_argv(&o, FOR_TRACE, n + 1, argv), -EINVAL);
+	assert_non_null(strstr(said, "too many"));
+}
+
 static void run_fails_on_reused_unless_told_otherwise(void **state)
 {
 	struct options o;
@@ -486,6 +525,8 @@ static void errors_become_the_documented_exit_codes(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cancellations_are_looked_up_in_their_file),
+		cmocka_unit_test(too_many_cancellations_are_refused),
 		cmocka_unit_test(without_options_the_documented_defaults_hold),
 		cmocka_unit_test(run_fails_on_reused_unless_told_otherwise),
 		cmocka_unit_test(what_follows_the_options_is_the_command),

@@ -192,6 +192,7 @@ static void every_status_is_a_kind_of_cancellation(void **state)
 		[WAIT_POLL_INTERRUPTED] = CANCEL_SIGNAL,
 		[WAIT_EXITED] = CANCEL_THREAD_EXIT,
 		[WAIT_LOOP_TIMED_OUT] = CANCEL_POLL_TIMEOUT,
+		[WAIT_REPLACED] = CANCEL_UNSEEN,
 	};
 	int i;
 

@@ -54,7 +54,8 @@ ONE_ARCH = {
     ("thread_struct", "fsbase"): "amd64",
     ("thread_struct", "uw.tp_value"): "arm64",
     **{("pt_regs", register): "amd64" for register in ("di", "si", "dx", "cx", "ax")},
-    ("user_pt_regs", "regs"): "arm64",
+    **{("pt_regs", register): "amd64" for register in ("r8", "r9", "ip")},
+    **{("user_pt_regs", register): "arm64" for register in ("regs", "pc")},
 }
 
 # Field: versions that have it, as (from, before), and what the programs do without it.

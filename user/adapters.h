@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Adapters of runtimes beside asyncio: a table of functions that end somebody's wait, and the
+ * probes that users name. A process is looked into when it makes its first client connection; a
+ * file is probed once, in every process that maps it.
+ */
+#ifndef MISPAIR_ADAPTERS_H
+#define MISPAIR_ADAPTERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "probespec.h"
+#include "../bpf/events.h"
+
+struct adapters;
+struct session;
+
+struct adapters_opts {
+	bool never;  /* attach none but what a user named */
+	bool always; /* however often it is called */
+	bool silent; /* standard error is a screen */
+};
+
+struct adapters *adapters_new(struct session *s, const struct adapters_opts *o);
+void adapters_free(struct adapters *a); /* before the session; NULL is fine */
+
+/* Attaches what a user named. 0, or -errno and a sentence in ERR. */
+int adapters_attach(struct adapters *a, const struct probespec *specs, size_t n, char *err,
+		    size_t errlen);
+
+/* A process made its first client connection. */
+void adapters_look(struct adapters *a, uint32_t tgid);
+
+/* Once a refresh: detaches what is called too often to be watched. */
+void adapters_refresh(struct adapters *a, uint64_t now_ns);
+
+/*
+ * Calls FN for each adapter that would be attached in PID, without a session: its name
+ * ("pthread.cancel"), the file, how many functions it has there. 0 or -errno.
+ */
+typedef void (*adapter_fn)(void *ctx, const char *name, const char *file, size_t functions);
+int adapters_inspect(uint32_t pid, adapter_fn fn, void *ctx);
+
+#endif
