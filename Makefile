@@ -79,12 +79,13 @@ UNIT_schema            := $(call USER,schema names)
 UNIT_connkey           := $(call USER,connkey outlet_file)
 UNIT_otlp_json         := $(call USER,otlp_json outlet_file)
 UNIT_metrics_text      := $(call USER,metrics_text numparse names)
+UNIT_outlet_stream     := $(call USER,outlet_stream)
 UNIT_recfile           := $(call USER,recfile item)
 UNIT_core              := $(call USER,core item correlate pools story verdict describe names ledgers protocol)
-UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names)
+UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names story describe)
 VIEW                   := view_model view_filter view_order view_list view_pool view_cell view_header \
 			  view_screen view_page view_chart view_details view_help view_keys \
-			  view_columns view_line escape names describe protocol
+			  view_columns view_line escape names describe protocol story
 UNIT_view_columns      := $(call USER,view_columns)
 UNIT_view_line         := $(call USER,view_line escape)
 UNIT_view_model        := $(call USER,$(VIEW))
@@ -189,8 +190,12 @@ demo: ## set up this host, build, show a finding
 deps: ## install what building and testing needs
 	$(Q)tools/install-deps.sh
 
-bench: all $(WORKLOADS) ## cost, traced over untraced, paired
+bench: all $(WORKLOADS) $(HELPERS) ## cost, traced over untraced; of all sinks; of the view
 	$(Q)/usr/bin/python3 tools/bench/bench.py --mispair $(BUILD)/mispair
+	$(Q)/usr/bin/python3 tools/bench/bench_extra.py sinks --mispair $(BUILD)/mispair \
+		--binaries $(BUILD)/tests
+	$(Q)/usr/bin/python3 tools/bench/bench_extra.py view --mispair $(BUILD)/mispair \
+		--binaries $(BUILD)/tests
 
 fuzz: ## libFuzzer on what reads hostile input (FUZZ_SECONDS=60 each)
 	$(Q)tools/fuzz.sh $(BUILD)

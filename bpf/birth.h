@@ -60,6 +60,8 @@ static __always_inline int wanted(struct sock *sk, __u32 tgid, const char *comm)
 {
 	__u32 i;
 
+	if (opt_self && tgid == opt_self)
+		return 0;
 	if (filters.follow && !bpf_map_lookup_elem(&tree, &tgid))
 		return 0;
 	if (filters.n_comms && !comm_wanted(comm))
@@ -157,6 +159,9 @@ static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32
 	if (!l->birth_ns) {
 		l->birth_ns = bpf_ktime_get_ns();
 		l->flags = flags;
+		/* Who connects; whose a request is is known when it is sent. */
+		if (!(flags & LEDGER_ADOPTED))
+			l->owner.tgid = bpf_get_current_pid_tgid() >> 32;
 		count(CNT_SOCKETS, 1);
 	}
 	return l;

@@ -135,6 +135,8 @@ struct tracked {
 	__u32 prior;		/* enum wait_status */
 	__u32 copied;		/* kprobe tier: copied_seq after the last receive */
 	__u64 cookie;		/* kprobe tier */
+	__u32 slot;		/* of the refresh pass: its mark, 0: none yet */
+	__u32 pad;
 };
 
 /* Marks a cookie that the recorder gave, where the kernel had given none. */
@@ -147,6 +149,23 @@ struct ledger_row {
 	struct sock_addr addr;
 	__u32 unread;
 	__u32 state; /* TCP state; 0 for Unix */
+};
+
+/* A row as the refresh pass hands it over. */
+struct walk_row {
+	struct ledger_row row;
+	__u32 slot; /* of its mark, 0: there was none left */
+	__u32 pad;
+};
+
+/* What the refresh pass remembers of a socket, so that one which lies still costs a look only. */
+struct walk_mark {
+	__u64 owner; /* address of the ledger; 0: free */
+	__u64 stamp; /* of what moves in it */
+	__u32 unread;
+	__u32 pass; /* that saw it last */
+	__u32 hold; /* passes that tell it all the same */
+	__u32 pad;
 };
 
 /* Kernel causes of loss, a prefix of enum loss in user/finding.h. */
@@ -251,6 +270,8 @@ _Static_assert(sizeof(struct ledger_in) == 32, "ledger_in");
 _Static_assert(sizeof(struct cancel_info) == 64, "cancel_info");
 _Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");
 _Static_assert(sizeof(struct ev_step) % 8 == 0, "ev_step");
+_Static_assert(sizeof(struct walk_row) % 8 == 0, "walk_row");
+_Static_assert(sizeof(struct walk_mark) == 32, "walk_mark");
 _Static_assert(sizeof(struct proc_rt) % 8 == 0, "proc_rt");
 _Static_assert(sizeof(struct task_layout) == 16, "task_layout");
 

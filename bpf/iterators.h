@@ -86,61 +86,209 @@ int adopt(struct bpf_iter__task_file *ctx)
 }
 
 /*
- * Rows of the refresh pass, shared with the collector; key: position. Filled by `dump`, which ends
- * a read of its iterator when it is full; the collector takes the rows and reads on. Not written
- * through the iterator's own buffer: that holds some ninety rows, and each read after the first
- * walks over all that were told before (bpf_sk_storage_map_seq_find_next() counts from the start
- * of a bucket, and there are as few buckets as CPUs).
+ * The refresh pass. Most connections of a host lie still most of the time, so a pass tells only
+ * those on which something moved since the one before, and those that the collector looks at each
+ * time; of the others it counts what the totals need. The collector reads everything between two
+ * passes and the programs only run while it waits in read(2): nothing here needs a lock.
+ */
+
+/*
+ * Rows of a pass, shared with the collector; key: position. Filled by `dump`, which ends a read of
+ * its iterator when it is full; the collector takes the rows and reads on. Not written through the
+ * iterator's own buffer: that holds some ninety rows, and each read after the first walks over all
+ * that were told before (bpf_sk_storage_map_seq_find_next() counts from the start of a bucket, and
+ * there are as few buckets as CPUs).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 4096); /* set anew before load */
 	__type(key, __u32);
-	__type(value, struct ledger_row);
+	__type(value, struct walk_row);
 } rows SEC(".maps");
 
-/* Rows that `rows` holds; set to 0 by the collector before each read. */
-__u32 rows_filled;
+/*
+ * Marks of sockets, shared with the collector; key: slot, 0 is nobody's. Given out here, taken back
+ * by the collector when passes have missed the socket. Full: a socket without a mark is told in
+ * each pass.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4096); /* set anew before load */
+	__type(key, __u32);
+	__type(value, struct walk_mark);
+} marks SEC(".maps");
+
+/* Slots that the collector has taken back: a stack of free_slots_n of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4096); /* set anew before load */
+	__type(key, __u32);
+	__type(value, __u32);
+} free_slots SEC(".maps");
+
+__u32 free_slots_n;
+__u32 slots_used;  /* slots that were ever given out */
+__u32 rows_filled; /* set to 0 by the collector before each read */
+__u32 walk_pass;   /* number of this pass, from 1 */
+__u32 walk_slot;   /* of the socket before */
+__u32 walk_all;	   /* 1: tell every socket */
+/* Sockets that this pass did not tell, and their counts; set to 0 by the collector. */
+__u64 kept_sockets, kept_requests, kept_replies;
+
+/* Passes that go on telling a socket after the last that had to: what was said of it is reviewed.
+ */
+#define WALK_HOLD 6
+
+/* Where there are very many sockets, the queue of one that is owed nothing is looked at in one pass
+ * of so many: to look at the socket costs more than all else that is done about it. */
+#define WALK_MANY   10000
+#define WALK_QUEUES 16
+
+/* Differs if anything has happened on the socket: its first two cache lines have all of that. */
+static __always_inline __u64 stamp_of(const struct ledger *l)
+{
+	__u64 s = l->last_tx_ns;
+
+	s = s * 31 + l->last_rx_ns;
+	s = s * 31 + l->tx_bytes;
+	s = s * 31 + l->rx_bytes;
+	s = s * 31 + l->requests;
+	s = s * 31 + l->replies;
+	s = s * 31 + ((__u64)l->tx_seq << 32 | l->rx_seen);
+	s = s * 31 + ((__u64)l->abandoned << 24 | l->flags << 16 | l->gave_up << 8 | l->watch);
+	return s;
+}
+
+/* The collector asks about it each time, or something was said of it. */
+static __always_inline bool looked_at(const struct ledger *l)
+{
+	return l->abandoned || l->gave_up || l->watch || l->hot || l->steps ||
+	       (l->flags & LEDGER_GAP) || (ledger_owed(l) && l->owner.kind == OWNER_TASK);
+}
+
+/* The mark of T, a new one if it has none; NULL: there is none left. */
+static __always_inline struct walk_mark *mark_of(struct tracked *t, __u32 *slot)
+{
+	struct walk_mark *m;
+	__u32 at, *from;
+
+	/* Sockets are met in the order of the pass before, in which they got their slots. */
+	*slot = walk_slot + 1;
+	m = bpf_map_lookup_elem(&marks, slot);
+	if (m && m->owner == (__u64)t)
+		goto found;
+	*slot = t->slot;
+	m = *slot ? bpf_map_lookup_elem(&marks, slot) : 0;
+	if (m && m->owner == (__u64)t)
+		goto found;
+	at = free_slots_n - 1;
+	from = free_slots_n ? bpf_map_lookup_elem(&free_slots, &at) : 0;
+	*slot = from ? *from : slots_used + 1;
+	m = bpf_map_lookup_elem(&marks, slot);
+	if (!m) {
+		*slot = t->slot = 0;
+		return 0;
+	}
+	if (from)
+		free_slots_n = at;
+	else
+		slots_used++;
+	t->slot = *slot;
+	m->owner = (__u64)t;
+	m->stamp = 0; /* what a socket that did nothing has as well: told by `hold` */
+	m->hold = 1;
+found:
+	walk_slot = *slot;
+	return m;
+}
+
+/* Bytes in SK's queue. */
+static __always_inline __u32 unread_of(bool kp, struct sock *sk, struct ledger *l)
+{
+	struct tcp_sock *tp;
+	__u8 exact;
+
+	if (l->flags & LEDGER_UNIX)
+		return unix_unread(kp, sk, &exact);
+	tp = tcp_of(kp, sk);
+	return tp ? tcp_unread(kp, sk, tp) : 0;
+}
 
 static __always_inline void write_row(bool kp, struct seq_file *seq, struct sock *sk,
-				      struct ledger *l)
+				      struct ledger *l, __u32 slot, __u32 unread)
 {
 	__u32 at = rows_filled;
-	struct ledger_row *row = bpf_map_lookup_elem(&rows, &at);
+	struct walk_row *w = bpf_map_lookup_elem(&rows, &at);
 	__u8 byte = 0;
 
-	if (!row)
+	if (!w)
 		return;
-	row->cookie = cookie_of(kp, sk, l);
-	__builtin_memcpy(&row->l, l, sizeof(*l));
-	row->unread = 0;
-	row->state = 0;
-	if (l->flags & LEDGER_UNIX) {
-		row->unread = unix_unread(kp, sk, &byte);
-	} else {
-		struct tcp_sock *tp = tcp_of(kp, sk);
-
-		if (tp)
-			row->unread = tcp_unread(kp, sk, tp);
-		row->state = FIELD(kp, sk, __sk_common.skc_state);
-	}
-	sock_addr_of(kp, sk, 0, &row->addr);
+	w->slot = slot;
+	w->row.cookie = cookie_of(kp, sk, l);
+	__builtin_memcpy(&w->row.l, l, sizeof(*l));
+	w->row.unread = unread;
+	w->row.state = l->flags & LEDGER_UNIX ? 0 : FIELD(kp, sk, __sk_common.skc_state);
+	sock_addr_of(kp, sk, 0, &w->row.addr);
 	rows_filled = at + 1;
 	/* The read was for one byte: it ends here. */
 	if (at + 1 >= rows_max)
 		bpf_seq_write(seq, &byte, 1);
 }
 
-/* All ledgers, for the refresh pass. */
+/* Was SK told before, and has nothing happened on it since? */
+static __always_inline bool lies_still(bool kp, struct sock *sk, struct ledger *l,
+				       const struct walk_mark *m, __u32 slot, __u64 stamp)
+{
+	if (walk_all || m->hold || m->stamp != stamp)
+		return false;
+	/* Bytes in a queue that is owed none change nothing but a number in the view. */
+	if (!ledger_owed(l) && slots_used > WALK_MANY && (slot + walk_pass) % WALK_QUEUES)
+		return true;
+	return unread_of(kp, sk, l) == m->unread;
+}
+
+static __always_inline void look(bool kp, struct seq_file *seq, struct sock *sk, struct tracked *t)
+{
+	struct ledger *l = &t->l;
+	__u64 stamp = stamp_of(l);
+	struct walk_mark *m = 0;
+	__u32 slot = 0, unread;
+
+	/* A closed one lingers in the kernel; without its mark it counts as gone. */
+	if (!(l->flags & LEDGER_CLOSED))
+		m = mark_of(t, &slot);
+	if (m) {
+		m->pass = walk_pass;
+		if (lies_still(kp, sk, l, m, slot, stamp)) {
+			kept_sockets++;
+			kept_requests += l->requests;
+			kept_replies += l->replies;
+			return;
+		}
+	}
+	unread = unread_of(kp, sk, l);
+	if (m) {
+		m->stamp = stamp;
+		m->unread = unread;
+		if (looked_at(l))
+			m->hold = WALK_HOLD;
+		else if (m->hold)
+			m->hold--;
+	}
+	write_row(kp, seq, sk, l, slot, unread);
+}
+
 SEC("iter/bpf_sk_storage_map")
 int dump(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
-	struct ledger *l = ctx->value;
+	struct tracked *t = ctx->value;
 
-	if (sk && l)
-		write_row(false, ctx->meta->seq, sk, l);
+	if (sk && t)
+		look(false, ctx->meta->seq, sk, t);
 	return 0;
 }
 
@@ -149,10 +297,10 @@ SEC("?iter/bpf_map_elem")
 int dump_keyed(struct bpf_iter__bpf_map_elem *ctx)
 {
 	__u64 *key = ctx->key;
-	struct tracked *k = ctx->value;
+	struct tracked *t = ctx->value;
 
-	if (key && k)
-		write_row(true, ctx->meta->seq, (struct sock *)*key, &k->l);
+	if (key && t)
+		look(true, ctx->meta->seq, (struct sock *)*key, t);
 	return 0;
 }
 

@@ -7,6 +7,8 @@
 const volatile __u32 opt_ledgers;  /* 1: report every socket's ledger at its end */
 const volatile __u32 opt_hot = 12; /* steps reported in full after a suspicion */
 const volatile struct filters filters;
+/* The collector's own process, which nobody asks about unless by name; 0: ask about all. */
+const volatile __u32 opt_self;
 /* 1: the kprobe tier. Ledgers lie in keyed_ledgers, and kernel memory is read by a helper. */
 const volatile bool opt_kprobe;
 /* Arguments of this kernel's tcp_recvmsg(): 6 in 5.10, 5 since 5.19, 4 in 6.18.44 and 7.x. */

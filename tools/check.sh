@@ -51,6 +51,22 @@ style() {
 	for f in tools/*.sh; do bash -n "$f" || fail "style: $f"; done
 }
 
+# Unit tests, and what they wrote as events against the schema. Without a validator that is a skip.
+unit() {
+	local lines
+	lines=$(mktemp -d)
+	MISPAIR_TEST_LINES=$lines cmocka "$build"/tests/unit/*
+	if ! /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then
+		echo "SKIP schema of the unit tests' events: no python3-jsonschema"
+		skipped=$((skipped + 1))
+	elif /usr/bin/python3 tests/system/schema.py validate "$lines"/*.json; then
+		pass
+	else
+		fail "unit: an event that a unit test made is not valid"
+	fi
+	rm -rf "$lines"
+}
+
 # The fuzzers, briefly, with fixed seeds: that they still build and that nothing easy is broken.
 fuzz() {
 	local log
@@ -124,7 +140,7 @@ for group in $groups; do
 	echo "== $group"
 	case $group in
 	style) style ;;
-	unit) cmocka "$build"/tests/unit/* ;;
+	unit) unit ;;
 	kernel) cmocka "$build"/tests/kernel/* ;;
 	fuzz) fuzz ;;
 	demo) demo ;;

@@ -182,6 +182,11 @@ int cmd_replay(int argc, char **argv)
 		top_choose(&o);
 		word++;
 	}
+	if (o.count && !o.batch) {
+		fprintf(stderr, "mispair: --count is for batch mode: add -b\n");
+		return EXIT_USAGE;
+	}
+	o.patient = true;
 	if (word[1]) {
 		fprintf(stderr, "mispair: unexpected word '%s'\n", word[1]);
 		return EXIT_USAGE;

@@ -9,6 +9,7 @@
  * a replay would not know it.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,10 +289,20 @@ static int open_metrics(struct collector *c)
 
 /* ---- the refresh pass ---- */
 
+static void tell_ready(struct collector *c)
+{
+	int i;
+
+	for (i = 0; i < c->sinks.n; i++)
+		if (c->sinks.list[i]->ready)
+			c->sinks.list[i]->ready(c->sinks.list[i]->ctx);
+}
+
 struct refresh {
 	struct collector *c;
 	uint64_t now;
-	bool rows; /* a sink shows connections: it wants their processes' names */
+	bool rows;  /* a sink shows connections: it wants their processes' names */
+	bool parts; /* only what has moved is told, and what is gone */
 };
 
 static void on_row(void *ctx, const struct ledger_row *row)
@@ -313,13 +324,53 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	feed(c, ITEM_ROW, r->now, &item, sizeof(item));
 }
 
+static void on_gone(void *ctx, uint64_t cookie)
+{
+	struct refresh *r = ctx;
+	const struct item_gone gone = {.cookie = cookie};
+
+	if (r->parts)
+		feed(r->c, ITEM_GONE, r->now, &gone, sizeof(gone));
+}
+
+/* While the kernel walks over the sockets, keys are answered; the ring waits for the end. */
+static void on_walk(void *ctx, int over)
+{
+	struct collector *c = ((struct refresh *)ctx)->c;
+	struct pollfd fds[2] = {{.fd = over, .events = POLLIN}, {.fd = c->view, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return; /* the walk is waited for all the same */
+		if (fds[1].revents)
+			tell_ready(c);
+		if (fds[0].revents)
+			return;
+		fds[0].revents = fds[1].revents = 0;
+	}
+}
+
+/*
+ * One pass over the ledgers. Where everything is to be found again (a recording, --ledgers) it
+ * tells each of them, else what has moved since the last pass.
+ */
 static void refresh(struct collector *c)
 {
-	struct refresh r = {.c = c, .now = now_ns()};
+	struct refresh r = {.c = c, .now = now_ns(), .parts = !c->recorder && !c->o->ledgers};
+	const struct walk_told told = {
+		.row = on_row, .gone = on_gone, .wait = c->view >= 0 ? on_walk : NULL, .ctx = &r};
+	struct walk_kept kept = {0};
+	struct item_kept item;
+	bool all;
 
-	r.rows = core_rows_due(c->core, r.now);
+	r.rows = core_rows_shown(c->core);
+	/* Asked before the round has begun: then it is nobody's turn any more. */
+	all = !r.parts || core_rows_all(c->core, r.now);
 	feed(c, ITEM_ROUND, r.now, NULL, 0);
-	session_rows(c->session, on_row, &r);
+	session_walk(c->session, all, &told, &kept);
+	item = (struct item_kept){kept.sockets, kept.requests, kept.replies};
+	if (!all)
+		feed(c, ITEM_KEPT, r.now, &item, sizeof(item));
 	feed(c, ITEM_ROUND_END, r.now, NULL, 0);
 	runtimes_refresh(c->runtimes);
 	adapters_refresh(c->adapters, r.now);
@@ -344,15 +395,6 @@ static void ask_sinks(struct collector *c)
 		if (why)
 			stop_for(c, why);
 	}
-}
-
-static void tell_ready(struct collector *c)
-{
-	int i;
-
-	for (i = 0; i < c->sinks.n; i++)
-		if (c->sinks.list[i]->ready)
-			c->sinks.list[i]->ready(c->sinks.list[i]->ctx);
 }
 
 static void on_tick(struct collector *c)

@@ -221,6 +221,11 @@ bool core_wants_look(const struct core *c)
 	return c->rows <= CHEAP_ROWS && correlate_watching(c->correlator);
 }
 
+static bool has_rows(const struct sink *s)
+{
+	return s->has_rows && s->has_rows(s->ctx);
+}
+
 bool core_rows_due(const struct core *c, uint64_t now)
 {
 	int i;
@@ -233,6 +238,28 @@ bool core_rows_due(const struct core *c, uint64_t now)
 		if (s->row && now + ROWS_EARLY_NS >= c->rows_ns + every)
 			return true;
 	}
+	return false;
+}
+
+bool core_rows_all(const struct core *c, uint64_t now)
+{
+	int i;
+
+	if (!core_rows_due(c, now))
+		return false;
+	for (i = 0; i < c->o.sinks->n; i++)
+		if (c->o.sinks->list[i]->row && !has_rows(c->o.sinks->list[i]))
+			return true;
+	return false;
+}
+
+bool core_rows_shown(const struct core *c)
+{
+	int i;
+
+	for (i = 0; i < c->o.sinks->n; i++)
+		if (c->o.sinks->list[i]->row)
+			return true;
 	return false;
 }
 
@@ -252,6 +279,7 @@ static void tell_row(struct core *c, const struct ledger_row *row)
 {
 	struct view_source_row v = {.ledger = row, .comm = "", .exe_name = "", .container_id = ""};
 	uint32_t pid = row->l.owner.tgid;
+	int i;
 
 	if (pid && (!c->last_owner || c->last_owner->pid != pid))
 		c->last_owner = find(c, pid);
@@ -260,7 +288,12 @@ static void tell_row(struct core *c, const struct ledger_row *row)
 		v.exe_name = c->last_owner->info.exe_name;
 		v.container_id = c->last_owner->info.container_id;
 	}
-	SINKS(c->o.sinks, row, &v);
+	for (i = 0; i < c->o.sinks->n; i++) {
+		const struct sink *s = c->o.sinks->list[i];
+
+		if (s->row && (c->rows_told || has_rows(s)))
+			s->row(s->ctx, &v);
+	}
 }
 
 static void take_row(struct core *c, const struct item_row *r)
@@ -273,8 +306,7 @@ static void take_row(struct core *c, const struct item_row *r)
 	correlate_seen(c->correlator, &r->row);
 	if (c->ledgers)
 		ledgers_row(c->ledgers, &r->row);
-	if (c->rows_told)
-		tell_row(c, &r->row);
+	tell_row(c, &r->row);
 	if (r->rested && r->row.l.watch)
 		correlate_rest(c->correlator, &r->row, c->round_ns);
 	if (!r->looked)
@@ -282,6 +314,18 @@ static void take_row(struct core *c, const struct item_row *r)
 	k = find(c, r->row.l.owner.tgid);
 	correlate_idle(c->correlator, &r->row, (uint8_t)r->status, k ? k->info.comm : NULL,
 		       c->round_ns);
+}
+
+static void take_kept(struct core *c, const struct item_kept *k)
+{
+	int i;
+
+	c->rows += k->sockets;
+	c->open_requests += k->requests;
+	c->open_replies += k->replies;
+	for (i = 0; c->rows_told && i < c->o.sinks->n; i++)
+		if (c->o.sinks->list[i]->rows_kept)
+			c->o.sinks->list[i]->rows_kept(c->o.sinks->list[i]->ctx);
 }
 
 static void take_round_end(struct core *c)
@@ -363,6 +407,12 @@ void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *b
 		break;
 	case ITEM_ROW:
 		take_row(c, body);
+		break;
+	case ITEM_GONE:
+		SINKS(c->o.sinks, row_gone, ((const struct item_gone *)body)->cookie);
+		break;
+	case ITEM_KEPT:
+		take_kept(c, body);
 		break;
 	case ITEM_ROUND_END:
 		take_round_end(c);

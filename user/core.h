@@ -37,6 +37,10 @@ void core_processes(const struct core *c, void (*fn)(void *ctx, const struct ite
 /* Is it time for a sink that shows connections? At its own pace, which may not be the collector's.
  */
 bool core_rows_due(const struct core *c, uint64_t now);
+/* ... and does it need every row, also of connections on which nothing has moved? */
+bool core_rows_all(const struct core *c, uint64_t now);
+/* Does any sink show connections? */
+bool core_rows_shown(const struct core *c);
 
 /* Is a connection under watch, and a refresh pass cheap? Then one soon finds what rests on it. */
 bool core_wants_look(const struct core *c);

@@ -227,6 +227,14 @@ struct sink {
 	void (*round_begin)(void *ctx, uint64_t time_ns);
 	void (*row)(void *ctx, const struct view_source_row *row);
 	void (*round_end)(void *ctx, const struct run_stats *s);
+	/*
+	 * Has it the rows of the pass before? Then it needs only those that moved, in every pass of
+	 * the collector's, also between two rounds; which of the others are gone it is told, and
+	 * that a round had others. NULL: it wants all of them in each of its rounds.
+	 */
+	bool (*has_rows)(void *ctx);
+	void (*row_gone)(void *ctx, uint64_t cookie);
+	void (*rows_kept)(void *ctx);
 	uint64_t (*refresh_ns)(void *ctx);
 	/* A descriptor to watch, -1 for none; when it is readable, ready() is called. */
 	int (*poll_fd)(void *ctx);

@@ -52,6 +52,8 @@ int item_check(uint32_t kind, const void *body, size_t len)
 		[ITEM_SAMPLE] = sizeof(struct item_sample),
 		[ITEM_ROW] = sizeof(struct item_row),
 		[ITEM_STOP] = sizeof(struct item_stop),
+		[ITEM_GONE] = sizeof(struct item_gone),
+		[ITEM_KEPT] = sizeof(struct item_kept),
 	};
 
 	if (!kind || kind >= ITEM_MAX || len > ITEM_BODY_MAX)

@@ -28,6 +28,9 @@ enum item_kind {
 	ITEM_STOP = 11,	    /* struct item_stop */
 	ITEM_GAP = 12,	    /* nothing: what came before was not recorded */
 	ITEM_FINISH = 13,   /* nothing: no more records will come; then a sample, then the stop */
+	/* In a pass that tells only what moved; a recording has all rows, and neither of these. */
+	ITEM_GONE = 14, /* struct item_gone: a socket of an earlier pass is no more */
+	ITEM_KEPT = 15, /* struct item_kept: what was left out */
 	ITEM_MAX,
 };
 
@@ -67,6 +70,14 @@ struct item_row {
 	struct ledger_row row;
 	uint32_t looked, status;
 	uint32_t rested, pad; /* nothing has moved on it for a while */
+};
+
+struct item_gone {
+	uint64_t cookie;
+};
+
+struct item_kept {
+	uint64_t sockets, requests, replies;
 };
 
 struct item_stop {

@@ -45,6 +45,7 @@ struct options {
 	uint64_t delay_ns; /* between two refreshes of the view, 0: its own default */
 	struct filters filters;
 	char filter_text[512];
+	bool patient;	      /* replay: standard output is waited for, however slowly it is read */
 	uint64_t rotate_size; /* 0: never */
 	uint32_t rotate_count;
 	const char *socket; /* NULL: none */

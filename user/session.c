@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 /* The skeleton names types that events.h defines. */
 #include "session.h"
 #include "tiers.h"
+#include "walk.h"
 #include "worker.h"
 #include "mispair.skel.h"
 
@@ -28,8 +29,8 @@ struct session {
 	struct mispair_bpf *skel;
 	struct ring_buffer *ring;
 	struct bpf_link *dump;
-	const struct ledger_row *rows; /* of the map, mapped */
-	size_t rows_max;
+	struct walk *walk;
+	size_t rows_max, slots_max;
 	struct worker *worker;
 	session_event_fn fn;
 	void *ctx;
@@ -197,13 +198,23 @@ static int no_privilege(char *err, size_t errlen)
 	return -EPERM;
 }
 
-/*
- * Rows of the refresh pass that fit at a time: all sockets of the host and as many again, within
- * 1.5 and 24 MiB. More sockets later on only take more reads.
- */
-static size_t rows_wanted(void)
+/* N, or the next power of two from 4096 on that is more, but no more than MOST. */
+static size_t room_for(size_t n, size_t most)
 {
-	size_t used = 0, n = 4096;
+	size_t room = 4096;
+
+	while (room < n && room < most)
+		room *= 2;
+	return room;
+}
+
+/*
+ * Of the refresh pass: rows that fit at a time, 1.7 to 7 MiB; more of them only take more reads.
+ * Marks, 32 bytes each, for all sockets of the host, those that have accepted included.
+ */
+static void choose_rooms(struct session *s)
+{
+	size_t used = 0;
 	FILE *f = fopen("/proc/net/sockstat", "re");
 
 	if (f) {
@@ -211,9 +222,12 @@ static size_t rows_wanted(void)
 			used = 0;
 		fclose(f);
 	}
-	while (n < 2 * used && n < 65536)
-		n *= 2;
-	return n;
+	s->rows_max = room_for(2 * used, 16384);
+	s->slots_max = room_for(used > 65536 ? used : 65536, 1 << 20);
+	s->skel->rodata->rows_max = (__u32)s->rows_max;
+	bpf_map__set_max_entries(s->skel->maps.rows, (__u32)s->rows_max);
+	bpf_map__set_max_entries(s->skel->maps.marks, (__u32)s->slots_max);
+	bpf_map__set_max_entries(s->skel->maps.free_slots, (__u32)s->slots_max);
 }
 
 static int check_host(char *err, size_t errlen)
@@ -227,6 +241,24 @@ static int check_host(char *err, size_t errlen)
 		 "kernel built with CONFIG_DEBUG_INFO_BTF",
 		 strerror(errno));
 	return -EOPNOTSUPP;
+}
+
+/*
+ * As kernel code sees us, so that what we send to a collector is not taken for somebody's traffic;
+ * 0 if -p asks for us. In a namespace of its own a process does not know its number.
+ */
+static uint32_t own_tgid(const struct filters *f)
+{
+	const ino_t first = 0xeffffffc; /* PROC_PID_INIT_INO */
+	uint32_t self = (uint32_t)getpid(), i;
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st) || st.st_ino != first)
+		return 0;
+	for (i = 0; i < f->n_pids; i++)
+		if (f->pids[i] == self)
+			return 0;
+	return self;
 }
 
 /* Everything of one tier: opened, loaded and attached, or nothing. */
@@ -254,13 +286,12 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	}
 	memcpy((void *)&s->skel->rodata->filters, &opts->filters, sizeof(opts->filters));
 	s->skel->rodata->opt_ledgers = opts->ledgers;
+	s->skel->rodata->opt_self = own_tgid(&opts->filters);
 	args = tier_args_of("tcp_recvmsg");
 	if (args > 0)
 		s->skel->rodata->opt_recv_args = (__u32)args;
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
-	s->rows_max = rows_wanted();
-	s->skel->rodata->rows_max = (__u32)s->rows_max;
-	bpf_map__set_max_entries(s->skel->maps.rows, (__u32)s->rows_max);
+	choose_rooms(s);
 	choose_programs(s, can.unix_works);
 	list_hooks(s);
 	e = mispair_bpf__load(s->skel);
@@ -386,8 +417,7 @@ void session_close(struct session *s)
 		return;
 	worker_free(s->worker);
 	bpf_link__destroy(s->dump);
-	if (s->rows)
-		munmap((void *)(uintptr_t)s->rows, s->rows_max * sizeof(*s->rows));
+	walk_free(s->walk);
 	ring_buffer__free(s->ring);
 	mispair_bpf__destroy(s->skel);
 	free(s);
@@ -527,52 +557,43 @@ int session_adopt(struct session *s)
 static int open_dump(struct session *s)
 {
 	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
-	struct bpf_map *map = s->skel->maps.rows;
+	struct mispair_bpf *skel = s->skel;
 	union bpf_iter_link_info info = {};
-	void *rows;
+	struct walk_opts wo = {
+		.rows_fd = bpf_map__fd(skel->maps.rows),
+		.marks_fd = bpf_map__fd(skel->maps.marks),
+		.free_fd = bpf_map__fd(skel->maps.free_slots),
+		.rows_max = s->rows_max,
+		.slots_max = s->slots_max,
+		.filled = &skel->bss->rows_filled,
+		.pass = &skel->bss->walk_pass,
+		.all = &skel->bss->walk_all,
+		.slots_used = &skel->bss->slots_used,
+		.free_n = &skel->bss->free_slots_n,
+		.kept_sockets = &skel->bss->kept_sockets,
+		.kept_requests = &skel->bss->kept_requests,
+		.kept_replies = &skel->bss->kept_replies,
+	};
 
-	if (s->dump)
-		return 0;
-	_Static_assert(sizeof(struct ledger_row) % 8 == 0, "an array's elements have no gaps");
-	rows = mmap(NULL, s->rows_max * sizeof(*s->rows), PROT_READ, MAP_SHARED, bpf_map__fd(map),
-		    0);
-	if (rows == MAP_FAILED)
-		return -errno;
-	s->rows = rows;
-	info.map.map_fd = (__u32)bpf_map__fd(s->tier->keyed ? s->skel->maps.keyed_ledgers
-							    : s->skel->maps.ledgers);
+	info.map.map_fd =
+		(__u32)bpf_map__fd(s->tier->keyed ? skel->maps.keyed_ledgers : skel->maps.ledgers);
 	opts.link_info = &info;
 	opts.link_info_len = sizeof(info);
 	s->dump = bpf_program__attach_iter(
-		s->tier->keyed ? s->skel->progs.dump_keyed : s->skel->progs.dump, &opts);
-	return s->dump ? 0 : -errno;
+		s->tier->keyed ? skel->progs.dump_keyed : skel->progs.dump, &opts);
+	if (!s->dump)
+		return -errno;
+	wo.link_fd = bpf_link__fd(s->dump);
+	return walk_new(&wo, &s->walk);
 }
 
-int session_rows(struct session *s, void (*fn)(void *ctx, const struct ledger_row *row), void *ctx)
+int session_walk(struct session *s, bool all, const struct walk_told *told, struct walk_kept *kept)
 {
-	__u32 *filled = &s->skel->bss->rows_filled;
-	char full;
-	ssize_t n;
-	int fd, e;
-	__u32 i;
+	int e = s->dump ? 0 : open_dump(s);
 
-	e = open_dump(s);
 	if (e)
 		return e;
-	fd = bpf_iter_create(bpf_link__fd(s->dump));
-	if (fd < 0)
-		return -errno;
-	/* A byte says that the rows are full and there may be more; the end of the file, that not.
-	 */
-	do {
-		*filled = 0;
-		n = read(fd, &full, 1);
-		e = n < 0 ? -errno : 0;
-		for (i = 0; i < *filled && i < s->rows_max; i++)
-			fn(ctx, &s->rows[i]);
-	} while (n > 0 || e == -EINTR || e == -EAGAIN);
-	close(fd);
-	return e;
+	return s->walk ? walk_run(s->walk, all, told, kept) : -ENOMEM;
 }
 
 int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt)

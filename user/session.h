@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "walk.h"
 #include "../bpf/events.h"
 
 struct session;
@@ -47,8 +48,8 @@ const char *const *session_hooks(const struct session *s); /* NULL-terminated, o
 /* Gives ledgers to client sockets that are open already. */
 int session_adopt(struct session *s);
 
-/* Calls FN for each ledger. Rows are in no order. */
-int session_rows(struct session *s, void (*fn)(void *ctx, const struct ledger_row *row), void *ctx);
+/* The refresh pass (walk.h). Rows are in no order. */
+int session_walk(struct session *s, bool all, const struct walk_told *told, struct walk_kept *kept);
 
 int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt);
 int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt);

@@ -94,9 +94,12 @@ static void put_str(struct line *l, const char *key, const char *s)
 	put_str_max(l, key, s, SIZE_MAX);
 }
 
+/* No reader of JSON has to know larger numbers, and none of ours gets there in a century. */
+#define NUMBER_MAX 9007199254740991ULL
+
 static void put_u64(struct line *l, const char *key, uint64_t v)
 {
-	put(l, key, json_object_new_uint64(v));
+	put(l, key, json_object_new_uint64(v < NUMBER_MAX ? v : NUMBER_MAX));
 }
 
 static void put_bool(struct line *l, const char *key, bool v)

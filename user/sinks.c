@@ -10,6 +10,7 @@
 #include "outlet_kafka.h"
 #include "outlet_otlp.h"
 #include "outlet_socket.h"
+#include "outlet_stream.h"
 #include "outlet_syslog.h"
 #include "sink_batch.h"
 #include "sink_ndjson.h"
@@ -43,18 +44,31 @@ static int open_view(struct sinks *s, const struct options *o, FILE *out)
 	return 0;
 }
 
+/* What is being traced does not wait for a reader of ours. */
+static int open_json(const struct options *o, struct outlet **out, char *err, size_t len)
+{
+	const struct outlet_file_opts file = {
+		.path = o->json, .rotate_size = o->rotate_size, .rotate_count = o->rotate_count};
+	int e;
+
+	if (strcmp(o->json, "-") || o->patient || !outlet_stream_wanted(STDOUT_FILENO))
+		return outlet_file_new(&file, out, err, len);
+	e = outlet_stream_new(STDOUT_FILENO, OUTLET_STREAM_ROOM, out);
+	if (e)
+		snprintf(err, len, "cannot write to standard output: %s", strerror(-e));
+	return e;
+}
+
 /* One of each that is asked for. */
 static int open_outlet(const struct options *o, int which, struct outlet **out, char *err,
 		       size_t len)
 {
-	const struct outlet_file_opts file = {
-		.path = o->json, .rotate_size = o->rotate_size, .rotate_count = o->rotate_count};
 	const struct outlet_kafka_opts kafka = {
 		.brokers = o->kafka, .topic = o->topic, .config = o->kafka_config};
 
 	switch (which) {
 	case 0:
-		return o->json ? outlet_file_new(&file, out, err, len) : 0;
+		return o->json ? open_json(o, out, err, len) : 0;
 	case 1:
 		return o->socket ? outlet_socket_new(o->socket, out, err, len) : 0;
 	case 2:

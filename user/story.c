@@ -63,3 +63,23 @@ void story_to_timeline(const struct story *s, struct finding *f)
 		memcpy(to->by, s->entries[i].by, sizeof(to->by));
 	}
 }
+
+size_t story_reuse_at(const struct finding *f, size_t n)
+{
+	size_t i, request = n;
+
+	if (f->verdict != VERDICT_REUSED)
+		return n;
+	for (i = n; i-- > 0;) {
+		enum timeline_what what = f->timeline[i].what;
+
+		if (what == TL_REQUEST)
+			request = i;
+		else if ((what == TL_CANCEL || what == TL_CANCEL_SEEN) && request < n)
+			return request;
+	}
+	for (i = n; i-- > 1;)
+		if (f->timeline[i].what == TL_REQUEST)
+			return i;
+	return n;
+}

@@ -33,4 +33,11 @@ bool story_has_since(const struct story *s, enum timeline_what what, uint64_t si
 /* Copies the story into F, times relative to its beginning. */
 void story_to_timeline(const struct story *s, struct finding *f);
 
+/*
+ * Which of the first N entries of F's timeline is the request that reused the connection: the first
+ * one after the last wait that ended, or where no cancellation was seen the last request, if there
+ * is one before it. N: none.
+ */
+size_t story_reuse_at(const struct finding *f, size_t n);
+
 #endif

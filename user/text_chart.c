@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "story.h"
 #include "text_row.h"
 
 struct chart_word {
@@ -47,32 +48,6 @@ static const char *const cancel_words[CANCEL_MAX] = {
 	[CANCEL_PROBE] = "had been cancelled by now",
 	[CANCEL_UNSEEN] = "had stopped waiting by now",
 };
-
-/*
- * The request that reused the connection: the first one after the last cancellation that has one,
- * since older troubles of the connection may be in the timeline too. n if there is none.
- */
-static size_t reuse_index(const struct finding *f, size_t n)
-{
-	size_t i, request = n;
-
-	if (f->verdict != VERDICT_REUSED)
-		return n;
-	for (i = n; i-- > 0;) {
-		enum timeline_what what = f->timeline[i].what;
-
-		if (what == TL_REQUEST)
-			request = i;
-		else if ((what == TL_CANCEL || what == TL_CANCEL_SEEN) && request < n)
-			return request;
-	}
-	/* No cancellation was seen: it is the last request, if there is one before it. */
-	for (i = n; i-- > 1;) {
-		if (f->timeline[i].what == TL_REQUEST)
-			return i;
-	}
-	return n;
-}
 
 static void put_name_or(struct row *r, const char *owner, const char *other, const char *fallback)
 {
@@ -157,7 +132,7 @@ static size_t name_len(const struct finding *f, size_t i)
 	for (j = 0; j < i; j++) {
 		const char *before = f->timeline[j].owner;
 
-		if (owner_same(before, owner))
+		if (same_owner(before, owner))
 			seen = true;
 		else if (owner_telling_len(owner, before) != owner_short_len(owner))
 			return strnlen(owner, OWNER_TEXT);
@@ -196,7 +171,7 @@ static int draw_entry(FILE *out, struct row *r, const struct finding *f, size_t 
 static int draw_timeline(FILE *out, struct row *r, const struct finding *f)
 {
 	size_t n = f->n_timeline < TIMELINE_MAX ? f->n_timeline : TIMELINE_MAX;
-	size_t reuse = reuse_index(f, n), name_width = 0, what_width = 0, i;
+	size_t reuse = story_reuse_at(f, n), name_width = 0, what_width = 0, i;
 	int ret, err = 0;
 
 	for (i = 0; i < n; i++) {

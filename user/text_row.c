@@ -109,7 +109,7 @@ size_t owner_short_len(const char *owner)
 	return i == 4 && !memcmp(owner, "task", 4) ? len : i;
 }
 
-bool owner_same(const char *a, const char *b)
+bool same_owner(const char *a, const char *b)
 {
 	return !strncmp(a, b, OWNER_TEXT);
 }
@@ -118,7 +118,7 @@ size_t owner_telling_len(const char *a, const char *b)
 {
 	size_t n = owner_short_len(a);
 
-	if (n == owner_short_len(b) && !memcmp(a, b, n) && !owner_same(a, b))
+	if (n == owner_short_len(b) && !memcmp(a, b, n) && !same_owner(a, b))
 		return strnlen(a, OWNER_TEXT);
 	return n;
 }

@@ -53,6 +53,6 @@ size_t owner_short_len(const char *owner);
 size_t owner_telling_len(const char *a, const char *b);
 
 /* True if both are the same owner, by their whole text. */
-bool owner_same(const char *a, const char *b);
+bool same_owner(const char *a, const char *b);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "story.h"
 #include "view_page.h"
 
 #define TIME_WIDTH  14
@@ -120,27 +121,6 @@ static enum view_style style_of(const struct finding *f, size_t i, size_t reuse)
 	default:
 		return i == reuse ? STYLE_ALARM : STYLE_PLAIN;
 	}
-}
-
-/* The request that reused the connection: the first one after the last wait that ended. */
-static size_t reuse_at(const struct finding *f, size_t n)
-{
-	size_t i, request = n;
-
-	if (f->verdict != VERDICT_REUSED)
-		return n;
-	for (i = n; i-- > 0;) {
-		enum timeline_what what = f->timeline[i].what;
-
-		if (what == TL_REQUEST)
-			request = i;
-		else if ((what == TL_CANCEL || what == TL_CANCEL_SEEN) && request < n)
-			return request;
-	}
-	for (i = n; i-- > 1;)
-		if (f->timeline[i].what == TL_REQUEST)
-			return i;
-	return n;
 }
 
 /* "├── words ─────▶│", or from the right. */
@@ -257,7 +237,7 @@ static void note(struct view_page *p, const struct finding *f, int owner_width)
 void view_chart(struct view_page *p, const struct finding *f)
 {
 	size_t n = f->n_timeline < TIMELINE_MAX ? f->n_timeline : TIMELINE_MAX, i;
-	size_t reuse = reuse_at(f, n);
+	size_t reuse = story_reuse_at(f, n);
 	char owner[VIEW_TEXT_MAX(OWNER_TEXT)];
 	int width = 6, most = p->v->cols < 60 ? 12 : OWNER_WIDTH;
 

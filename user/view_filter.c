@@ -31,6 +31,20 @@ static bool contains(const char *text, const char *what)
 	return false;
 }
 
+/* "10.0.0.9:6379" and its NUL, as fast as it can be: it is done for every row at each letter. */
+static void text_v4(char *at, const uint8_t *addr, uint16_t port)
+{
+	uint32_t parts[5] = {addr[0], addr[1], addr[2], addr[3], port}, i, unit;
+
+	for (i = 0; i < 5; i++) {
+		for (unit = 10000; unit > 1 && unit > parts[i];)
+			unit /= 10;
+		for (; unit; unit /= 10)
+			*at++ = (char)('0' + parts[i] / unit % 10);
+		*at++ = i < 3 ? '.' : i == 3 ? ':' : '\0';
+	}
+}
+
 static bool address_contains(const struct view_row *row, const char *what)
 {
 	char addr[INET6_ADDRSTRLEN] = "", text[INET6_ADDRSTRLEN + 16];
@@ -38,13 +52,16 @@ static bool address_contains(const struct view_row *row, const char *what)
 
 	if (row->family == AF_UNIX)
 		return contains("unix", what) || (row->path && contains(row->path, what));
-	inet_ntop(row->family, row->peer, addr, sizeof(addr));
-	snprintf(text, sizeof(text), "%s%s%s:%u", v6 ? "[" : "", addr, v6 ? "]" : "",
-		 row->peer_port);
+	if (v6) {
+		inet_ntop(row->family, row->peer, addr, sizeof(addr));
+		snprintf(text, sizeof(text), "[%s]:%u", addr, row->peer_port);
+	} else {
+		text_v4(text, row->peer, row->peer_port);
+	}
 	if (contains(text, what))
 		return true;
-	snprintf(text, sizeof(text), ":%u", row->local_port);
-	return contains(text, what);
+	text_v4(text, row->local, row->local_port);
+	return contains(strchr(text, ':'), what);
 }
 
 void view_filter_row(const struct view *v, struct view_row *row)
@@ -65,6 +82,9 @@ void view_filter_row(const struct view *v, struct view_row *row)
 	if (service && contains(service, v->filter))
 		return;
 	if (address_contains(row, v->filter))
+		return;
+	row->passes = false;
+	if (v->filter[0] < '0' || v->filter[0] > '9')
 		return;
 	snprintf(pid, sizeof(pid), "%u", row->pid);
 	row->passes = !strcmp(pid, v->filter);

@@ -12,12 +12,14 @@
 #include "view.h"
 #include "../bpf/events.h"
 
-#define FILTER_TEXT	64
-#define HISTORY		120 /* rounds that the sparklines know */
-#define TRAIL		12  /* looks at one connection that are remembered */
-#define STORIES_MAX	2048
-#define ENDED_MAX	512
-#define KEEP_ENDED_NS	(600 * 1000000000ULL)
+#define FILTER_TEXT   64
+#define HISTORY	      120 /* rounds that the sparklines know */
+#define TRAIL	      12  /* looks at one connection that are remembered */
+#define STORIES_MAX   2048
+#define ENDED_MAX     512
+#define KEEP_ENDED_NS (600 * 1000000000ULL)
+#define EXPIRE_ROUNDS                                                                              \
+	8 /* rounds between two looks for ended rows that have been there long enough */
 #define KEEP_GOOD_NS	(60 * 1000000000ULL)
 #define VIEW_ROWS_LIMIT 300 /* lines of a screen */
 
@@ -62,6 +64,8 @@ struct view_row {
 	bool calm;    /* no change but in the ledger can change what is said about it */
 	uint8_t over; /* rounds since its finding's exchange was over */
 	bool shared;
+	bool looked; /* a pass has seen it: it is told when it is gone */
+	bool gone;   /* while paused */
 
 	uint64_t requests, replies, latency_ns;
 	uint32_t residue, cancels, pid, lag;
@@ -125,6 +129,10 @@ struct view {
 	struct view_name *names;
 	struct view_pool *pools;
 	uint64_t round, now, pool_ids, unshown, stories_dropped;
+	size_t n_unlooked; /* rows that no pass has seen: findings made them */
+	bool complete;	   /* every row there is was told, and what moved since */
+	bool kept;	   /* this round told only what moved */
+	bool told_gone;	   /* whoever tells the rows tells which are gone, too */
 
 	/* numbers of the header */
 	struct run_stats stats, before;

@@ -2,10 +2,13 @@
 /*
  * The rows: one a connection, updated in place once a refresh, joined with what was said about it.
  *
- * Invariants: a row is found by its socket cookie; a pass may miss a socket once (the kernel walks
- * a list that changes), so a row leaves after two; a row about which something bad was said stays
+ * Invariants: a row is found by its socket cookie; a row about which something bad was said stays
  * for a while as `ended`. While paused nothing here moves: rows are not looked at and findings
  * wait.
+ *
+ * A live run tells all rows once and then those that moved, and says which are gone. A recording
+ * has all of them in each round; there a pass may miss a socket once (the kernel walks a list that
+ * changes), so a row leaves after two. Rows that only a finding made leave like that everywhere.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -129,6 +132,7 @@ static struct view_row *row_new(struct view *v, uint64_t cookie)
 		return NULL;
 	row->cookie = cookie;
 	row->rank = UINT64_MAX; /* a frozen order has it last */
+	v->n_unlooked++;
 	row->index = v->n_rows;
 	v->rows[v->n_rows++] = row;
 	HASH_ADD(hh, v->by_cookie, cookie, sizeof(row->cookie), row);
@@ -147,6 +151,8 @@ static void row_free(struct view *v, struct view_row *row)
 	name_drop(v, row->name);
 	if (row->ended)
 		v->n_ended--;
+	if (!row->looked)
+		v->n_unlooked--;
 	if (row->story)
 		v->n_stories--;
 	free(row->story);
@@ -288,11 +294,27 @@ void view_finding(struct view *v, const struct finding *f)
 		finding_apply(v, f);
 }
 
+/* Its socket is no more; what was bad stays to be read. */
+static void row_end(struct view *v, struct view_row *row)
+{
+	row->gone = false;
+	if (row->verdict < VERDICT_ABANDONED || !row->story) {
+		row_free(v, row);
+		return;
+	}
+	row->ended = true;
+	row->ended_ns = v->now;
+	v->n_ended++;
+}
+
 void view_resume(struct view *v)
 {
 	size_t i;
 
 	v->paused = false;
+	for (i = v->n_rows; i-- > 0;)
+		if (v->rows[i]->gone)
+			row_end(v, v->rows[i]);
 	for (i = 0; i < v->n_pending; i++)
 		finding_apply(v, &v->pending[i]);
 	free(v->pending);
@@ -311,6 +333,30 @@ void view_round_begin(struct view *v, uint64_t time_ns)
 	v->round++;
 	v->now = time_ns;
 	v->next = v->n_seen = 0;
+	v->kept = false;
+}
+
+void view_rows_kept(struct view *v)
+{
+	v->kept = v->told_gone = true;
+}
+
+bool view_has_rows(const struct view *v)
+{
+	return v->complete || v->paused;
+}
+
+void view_row_gone(struct view *v, uint64_t cookie)
+{
+	struct view_row *row = view_find(v, cookie);
+
+	v->told_gone = true;
+	if (!row || row->ended)
+		return;
+	if (v->paused)
+		row->gone = true;
+	else
+		row_end(v, row);
 }
 
 static void row_address_raw(struct view_row *row, const struct sock_addr *a)
@@ -440,7 +486,11 @@ void view_row(struct view *v, const struct view_source_row *src)
 	uint8_t verdict;
 	struct view_row *row;
 
-	if (v->paused || (from->l.flags & LEDGER_CLOSED))
+	if (v->paused) {
+		v->complete = false;
+		return;
+	}
+	if (from->l.flags & LEDGER_CLOSED)
 		return;
 	/* The kernel walks in the same order each time: guess before looking it up. */
 	if (v->next < v->n_rows && v->rows[v->next]->cookie == from->cookie)
@@ -457,6 +507,8 @@ void view_row(struct view *v, const struct view_source_row *src)
 		row->verdict = VERDICT_MAX; /* no word yet: the filter is asked below */
 	}
 	v->next = row->index + 1;
+	v->n_unlooked -= !row->looked;
+	row->looked = true;
 	if (unchanged(row, from)) {
 		v->n_seen += row->seen != v->round;
 		row->seen = v->round;
@@ -487,26 +539,22 @@ static struct view_row *oldest_ended(const struct view *v)
 /* Rows whose sockets are gone. */
 static void sweep(struct view *v)
 {
+	bool expire = v->n_ended && v->round % EXPIRE_ROUNDS == 0;
 	size_t i;
 
 	/* Nearly always all of them are there. */
-	if (v->n_seen == v->n_rows)
+	if (v->told_gone ? !v->n_unlooked && !expire : v->n_seen == v->n_rows)
 		return;
 	for (i = v->n_rows; i-- > 0;) {
 		struct view_row *row = v->rows[i];
 
-		if (row->seen + 1 >= v->round || !v->round)
-			continue;
-		if (!row->ended && row->verdict >= VERDICT_ABANDONED && row->story) {
-			row->ended = true;
-			row->ended_ns = v->now;
-			v->n_ended++;
-		} else if (!row->ended || row->ended_ns + KEEP_ENDED_NS <= v->now) {
-			row_free(v, row);
+		if (row->ended) {
+			if (row->ended_ns + KEEP_ENDED_NS <= v->now && row->seen + 1 < v->round)
+				row_free(v, row);
+		} else if (row->seen + 1 < v->round && !(v->told_gone && row->looked)) {
+			row_end(v, row);
 		}
 	}
-	while (v->n_ended > ENDED_MAX)
-		row_free(v, oldest_ended(v));
 }
 
 /* ---- the header's numbers ---- */
@@ -546,9 +594,12 @@ void view_round_end(struct view *v, const struct run_stats *s)
 	v->live_stats = *s;
 	if (v->paused)
 		return;
+	v->complete |= !v->kept;
 	count_rates(v, s);
 	v->stats = *s;
 	sweep(v);
+	while (v->n_ended > ENDED_MAX)
+		row_free(v, oldest_ended(v));
 	view_arrange(v);
 }
 

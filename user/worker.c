@@ -2,9 +2,9 @@
 /* A queue under a lock, one thread that empties it, and more of them for the end. */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "thread.h"
 #include "worker.h"
 
 #define HELPERS_MAX 16
@@ -51,19 +51,6 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Signals are the loop's. */
-static int start(struct worker *w, pthread_t *thread)
-{
-	sigset_t all, old;
-	int e;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	e = pthread_create(thread, NULL, work, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return e;
-}
-
 struct worker *worker_new(void)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -73,7 +60,7 @@ struct worker *worker_new(void)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->more, NULL);
 	w->last = &w->first;
-	if (start(w, &w->thread)) {
+	if (thread_start(&w->thread, work, w)) {
 		free(w);
 		return NULL;
 	}
@@ -110,7 +97,7 @@ void worker_free(struct worker *w)
 	pthread_cond_signal(&w->more);
 	pthread_mutex_unlock(&w->lock);
 	n = n > HELPERS_MAX ? HELPERS_MAX : n;
-	for (i = 0; i < n && !start(w, &helpers[i]); i++)
+	for (i = 0; i < n && !thread_start(&helpers[i], work, w); i++)
 		;
 	n = i;
 	for (i = 0; i < n; i++)

@@ -3,7 +3,7 @@
  * Does slow system calls away from the loop, in order. Attaching a uprobe takes 10 ms and closing
  * one waits for a grace period of the kernel, 80 ms, under a lock that attaching wants as well
  * (measured on 6.18); meanwhile the collector would neither empty the ring nor look into a new
- * process before its first request. This is the only thread beside the loop's.
+ * process before its first request.
  */
 #ifndef MISPAIR_WORKER_H
 #define MISPAIR_WORKER_H

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Event files, local sockets and the system's log: no line is lost without being counted."""
 
+import fcntl
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
 
 from cases_record import replay, small_disk
-from harness import START_LIMIT, Events, check, truth_of, wait_until
+from harness import START_LIMIT, Events, check, end, truth_of, wait_until
 
 
 def load(context, port, **how):
@@ -83,6 +86,48 @@ def sighup_under_load_loses_no_line(context):
     check(len(parts) > 5, f"only {len(parts)} files")
     check(whole == replay(context, rec).stdout, "what was written is not what there was to write")
     return f"{len(whole.splitlines())} lines, {len(parts)} times SIGHUP"
+
+
+def short_connections(count):
+    """They end by a reset, and leave no port in TIME_WAIT."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(count):
+            client = socket.create_connection(server.getsockname())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer, _ = server.accept()
+            client.close()
+            peer.close()
+
+
+def a_reader_of_standard_output_who_sleeps_holds_nothing_up(context):
+    """More lines than there is room for; what was lost is in the events and the metrics."""
+    count, metrics = context.amount(12000), context.file("m.prom")
+    mispair = subprocess.Popen(
+        context.argv("trace", "--json", "-", "--ledgers", "--stats", "200ms", "-p", os.getpid(),
+                     "--metrics-file", metrics),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    fcntl.fcntl(mispair.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    try:
+        check(b"mispair.start" in mispair.stdout.readline(), "no start")
+        lost = 0
+        while not lost:
+            short_connections(count)
+            time.sleep(1.5)  # three passes, each of which writes the metrics
+            found = re.search(r'events_lost_total{reason="sink"} (\d+)',
+                              pathlib.Path(metrics).read_text())
+            lost = int(found[1]) if found else 0
+        mispair.send_signal(signal.SIGINT)
+        rest, complaint = mispair.communicate(timeout=START_LIMIT)
+    finally:
+        end(mispair)
+    events = Events(rest.decode(), whole=False)
+    stop = events.all[-1]
+    check(stop["event.name"] == "mispair.stop", "its last word is missing")
+    check(stop["mispair.lost.sink"] >= lost, f"stop says {stop['mispair.lost.sink']}, not {lost}")
+    check(complaint.count(b"read too slowly") >= 1, complaint.decode())
+    check([e for e in events.named("lost") if e["mispair.lost.reason"] == "sink"],
+          "no event says that others were lost")
+    return f"{len(events.all)} lines, {stop['mispair.lost.sink']} lost"
 
 
 def sighup_without_a_file_is_an_end(context):
@@ -269,7 +314,9 @@ def a_log_that_nobody_reads_holds_nothing_up(context):
 
 def tests():
     for function in (rotation_under_load_loses_no_line, no_more_old_files_are_kept_than_asked_for,
-                     sighup_under_load_loses_no_line, sighup_without_a_file_is_an_end,
+                     sighup_under_load_loses_no_line,
+                     a_reader_of_standard_output_who_sleeps_holds_nothing_up,
+                     sighup_without_a_file_is_an_end,
                      a_file_that_cannot_be_opened_anew_stays_the_old_one,
                      a_full_disk_is_survived_and_the_loss_told,
                      readers_of_the_socket_get_every_line,

@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import START_LIMIT, Events, Skip, check, end, truth_of, wait_until
+from harness import RUN_LIMIT, START_LIMIT, Events, Skip, check, end, truth_of, wait_until
 
 
 def free_port():
@@ -400,6 +400,47 @@ def every_sink_at_once(context):
     return f"{len(events.all)} events"
 
 
+def own_ledgers(context, *asked):
+    """Pids with a connection to a broker that only mispair and this test call."""
+    path = context.file("own.json")
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        port = broker.getsockname()[1]
+        broker.settimeout(START_LIMIT)
+        # The shell's process becomes mispair's, so that it can be named before.
+        mispair = subprocess.Popen(
+            ["/bin/sh", "-c", f"exec {' '.join(context.argv('trace'))} --port {port} --ledgers "
+             f"--json {path} --kafka 127.0.0.1:{port} --topic t {' '.join(asked)}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            peer, _ = broker.accept()  # mispair's own
+            wait_until(lambda: os.path.exists(path) and "mispair.start" in
+                       pathlib.Path(path).read_text(), START_LIMIT, "mispair starts")
+            # The producer calls again; by now everything is attached.
+            peer.close()
+            again, _ = broker.accept()
+            with socket.create_connection(("127.0.0.1", port)) as other:
+                other.sendall(b"so that it has an owner")
+                time.sleep(1.2)  # two passes see both
+            mispair.send_signal(signal.SIGINT)
+            again.close()
+            broker.close()
+            mispair.wait(RUN_LIMIT)
+        finally:
+            end(mispair)
+    events = Events(pathlib.Path(path).read_text())
+    return mispair.pid, {event["process.pid"] for event in events.named("connection.ledger")
+                         if event.get("process.pid")}
+
+
+def own_connections_are_not_reported_unless_they_are_asked_for(context):
+    own, seen = own_ledgers(context)
+    check(own not in seen, "mispair reports what it sends itself")
+    check(os.getpid() in seen, f"nobody else's either: {seen}")
+    own, seen = own_ledgers(context, "-p $$")
+    check(own in seen, f"-p names it, and it is not among {seen}")
+    return "and with -p they are"
+
+
 def tests():
     for function in (metrics_agree_with_the_events,
                      program_times_are_there_when_the_kernel_counts_them,
@@ -409,5 +450,6 @@ def tests():
                      otlp_without_anybody_there_loses_records_and_nothing_else,
                      otlp_that_is_refused_is_not_tried_again, only_http_is_a_url,
                      kafka_gets_every_event_keyed_by_its_connection,
-                     kafka_without_brokers_loses_events_and_nothing_else, every_sink_at_once):
+                     kafka_without_brokers_loses_events_and_nothing_else, every_sink_at_once,
+                     own_connections_are_not_reported_unless_they_are_asked_for):
         yield function.__name__, function

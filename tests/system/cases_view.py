@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The live view: golden screens, and driven sessions in tmux against live workloads."""
 
+import ctypes
 import os
 import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 import unicodedata
 
 from harness import DEBIAN_PYTHON, TREE, Skip, check, end, truth_of, wait_until
@@ -156,9 +159,14 @@ def the_terminal_is_as_it_was_after(context, how):
         terminal.wait_for(lambda screen: len(screen.splitlines()) == 30 and "q quit" in
                           screen.splitlines()[-1] and "VERDICT" in screen, "the last size's view")
         terminal.key("q")
+    elif how == "sigsegv_in_a_thread":
+        others = [int(name) for name in os.listdir(f"/proc/{pid}/task") if int(name) != pid]
+        check(others, "it has no other thread")
+        libc = ctypes.CDLL(None, use_errno=True)
+        check(libc.tgkill(pid, min(others), signal.SIGSEGV) == 0, os.strerror(ctypes.get_errno()))
     else:
         os.kill(pid, getattr(signal, how.upper()))
-    if how in ("sigabrt", "sigsegv"):
+    if how in ("sigabrt", "sigsegv", "sigsegv_in_a_thread"):
         # The shell says how it ended, in words of its own.
         terminal.wait_for(lambda screen: "shell>" in screen, "the prompt")
         terminal.key("Enter")
@@ -247,6 +255,57 @@ def hostile_names_keep_to_their_own_cells(context, kind):
         end(client)
         client.stdout.close()
     return repr(name)
+
+
+def rows_come_and_go_with_their_connections(context):
+    """Between two looks most lie still, and are not told again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        shell = Shell(context, 120, 30)
+        terminal = shell.view("--port", port, "-d", "0.3")
+        pairs = []
+
+        def connect():
+            client = socket.create_connection(("127.0.0.1", port))
+            accepted, _ = server.accept()
+            client.sendall(b"question")
+            accepted.sendall(accepted.recv(99))
+            client.recv(99)
+            pairs.append((client, accepted))
+
+        def hang_up():
+            for one in pairs.pop():
+                one.close()
+
+        def rows(screen):
+            return [line for line in screen.splitlines() if f"127.0.0.1:{port}" in line]
+
+        def await_rows(count, what):
+            return rows(terminal.wait_for(lambda screen: len(rows(screen)) == count, what))
+
+        for _ in range(5):
+            connect()
+        await_rows(5, "five rows")
+        pairs[0][1].sendall(b"goodbye")
+        terminal.wait_for(lambda screen: sum(" 7 B " in row for row in rows(screen)) == 1,
+                          "bytes that came to a connection that lies still")
+        hang_up()
+        hang_up()
+        await_rows(3, "two rows less")
+        terminal.key("Space")
+        terminal.wait_for(lambda screen: "PAUSED" in screen, "paused")
+        hang_up()
+        connect()
+        connect()
+        time.sleep(2)  # four passes, of which nothing may be seen
+        check(len(rows(terminal.screen())) == 3, "the picture moved while it was paused")
+        terminal.key("Space")
+        await_rows(4, "what came and went meanwhile")
+        terminal.key("q")
+        shell.as_before("q")
+        while pairs:
+            hang_up()
+    return ""
 
 
 def batch_mode_prints_so_many_tables_to_a_pipe(context):
@@ -360,11 +419,48 @@ def pause_holds_the_table_and_counts(context):
     return ""
 
 
+def replay_top(context, *options):
+    shell = Shell(context, 120, 40)
+    shell.run(" ".join(map(str, (context.mispair, "replay",
+                                 TREE / "tests" / "recordings" / "held-open.rec", "top",
+                                 *options))))
+    return shell, shell.terminal
+
+
+def a_recording_drives_the_same_view(context):
+    """Without the client, its server, or the kernel side: the end stays until it was read."""
+    shell, terminal = replay_top(context)
+    terminal.wait_for(lambda screen: "▶REUSED" in screen and "q quit" in screen, "the finding")
+    terminal.key("Enter")
+    page = terminal.wait_for(lambda screen: "What happened" in screen, "the details")
+    check("✗ cancelled" in page, f"no cancellation is drawn:\n{page}")
+    terminal.key("Escape")
+    terminal.wait_for(lambda screen: "▶REUSED" in screen, "the table again")
+    terminal.key("/")
+    terminal.text("nothing has this name")
+    terminal.key("Enter")
+    terminal.wait_for(lambda screen: "REUSED" not in screen, "the filter")
+    terminal.key("q")
+    shell.as_before("q")
+    return ""
+
+
+def a_replay_counts_screens_in_batch_mode_only(context):
+    rec = TREE / "tests" / "recordings" / "held-open.rec"
+    for words in (("top", "-n", "3"), ("-n", "3")):
+        done = context.command("replay", rec, *words)
+        check(done.returncode == 2 and b"add -b" in done.stderr and not done.stdout,
+              f"{words}: {done.returncode} {done.stderr!r}")
+    done = context.command("replay", rec, "top", "-b", "-n", "1")
+    check(done.returncode == 0 and done.stdout.count(b"VERDICT") == 1, f"{done}")
+    return "status 2"
+
+
 def tests():
     for name, arguments, keys, sizes in screens.SCREENS:
         yield f"view_screen_{name}", golden(name, arguments, keys, sizes)
     for how in ("q", "control_c", "f10", "sigterm", "sighup", "sigabrt", "sigsegv",
-                "a_resize_storm"):
+                "sigsegv_in_a_thread", "a_resize_storm"):
         yield (f"view_leaves_the_terminal_as_it_was_after_{how}",
                lambda context, how=how: the_terminal_is_as_it_was_after(context, how))
     for kind in HOSTILE:
@@ -375,6 +471,8 @@ def tests():
                      a_stopped_view_gives_the_terminal_back_and_returns,
                      a_terminal_that_goes_away_ends_the_view,
                      pause_holds_the_table_and_counts,
+                     rows_come_and_go_with_their_connections,
+                     a_recording_drives_the_same_view, a_replay_counts_screens_in_batch_mode_only,
                      batch_mode_prints_so_many_tables_to_a_pipe,
                      batch_mode_ends_when_nobody_reads,
                      a_sort_column_that_is_none_is_refused_with_the_list,

@@ -143,7 +143,7 @@ def main():
     if sys.argv[1:2] == ["validate"]:
         validator, lines = Validator(), 0
         for path in sys.argv[2:]:
-            for line in pathlib.Path(path).read_text().splitlines():
+            for line in pathlib.Path(path).read_text().split("\n")[:-1]:
                 lines += 1
                 wrong = validator.complaint(json.loads(line))
                 if wrong:

@@ -253,6 +253,112 @@ static void stats_add_open_connections_to_ended_ones(void **state)
 	assert_int_equal(x->heard.last.cpu_ns, 55);
 }
 
+/* ---- a sink that keeps rows ---- */
+
+struct keeper {
+	bool has;
+	uint64_t every;
+	int rows, kept, ends;
+	uint64_t gone;
+};
+
+static void keeper_row(void *ctx, const struct view_source_row *row)
+{
+	(void)row;
+	((struct keeper *)ctx)->rows++;
+}
+
+static void keeper_end(void *ctx, const struct run_stats *s)
+{
+	(void)s;
+	((struct keeper *)ctx)->ends++;
+}
+
+static uint64_t keeper_every(void *ctx)
+{
+	return ((struct keeper *)ctx)->every;
+}
+
+static bool keeper_has(void *ctx)
+{
+	return ((struct keeper *)ctx)->has;
+}
+
+static void keeper_gone(void *ctx, uint64_t cookie)
+{
+	((struct keeper *)ctx)->gone = cookie;
+}
+
+static void keeper_kept(void *ctx)
+{
+	((struct keeper *)ctx)->kept++;
+}
+
+static void one_pass(struct fixture *x, uint64_t now, uint64_t kept)
+{
+	struct item_row row = {.row = {.cookie = 1, .l = {.requests = 20, .replies = 19}}};
+	struct item_kept k = {.sockets = kept, .requests = 10 * kept, .replies = 9 * kept};
+
+	core_input(x->core, ITEM_ROUND, now, NULL, 0);
+	core_input(x->core, ITEM_ROW, now, &row, sizeof(row));
+	if (kept)
+		core_input(x->core, ITEM_KEPT, now, &k, sizeof(k));
+	core_input(x->core, ITEM_ROUND_END, now, NULL, 0);
+	sample(x, 0);
+}
+
+static void a_sink_that_has_rows_is_told_what_moved_in_every_pass(void **state)
+{
+	struct keeper keeper = {.every = 1000000000};
+	struct sink sink = {.ctx = &keeper,
+			    .row = keeper_row,
+			    .round_end = keeper_end,
+			    .refresh_ns = keeper_every,
+			    .has_rows = keeper_has,
+			    .row_gone = keeper_gone,
+			    .rows_kept = keeper_kept};
+	const struct item_gone gone = {.cookie = 7};
+	struct fixture *x = *state;
+	uint64_t now = 5000000000;
+
+	x->sinks.list[x->sinks.n++] = &sink;
+	start(x, false);
+	assert_true(core_rows_shown(x->core));
+	assert_true(core_rows_all(x->core, now));
+	one_pass(x, now, 0);
+	assert_int_equal(keeper.rows, 1);
+	keeper.has = true;
+	assert_false(core_rows_all(x->core, now + keeper.every));
+	/* Not its turn: the row is told, the round is not. */
+	one_pass(x, now + 500000000, 3);
+	assert_int_equal(keeper.rows, 2);
+	assert_int_equal(keeper.ends, 1);
+	assert_int_equal(keeper.kept, 0);
+	one_pass(x, now + keeper.every, 3);
+	assert_int_equal(keeper.ends, 2);
+	assert_int_equal(keeper.kept, 1);
+	core_input(x->core, ITEM_GONE, now, &gone, sizeof(gone));
+	assert_int_equal(keeper.gone, 7);
+	/* It has lost them: it waits for its turn, and then wants all. */
+	keeper.has = false;
+	one_pass(x, now + 1500000000, 3);
+	assert_int_equal(keeper.rows, 3);
+	assert_true(core_rows_all(x->core, now + 2 * keeper.every));
+}
+
+static void what_a_pass_left_out_is_counted(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, false);
+	one_pass(x, 4, 5);
+	one_pass(x, 5, 5);
+	core_input(x->core, ITEM_STATS, 6, NULL, 0);
+	assert_int_equal(x->heard.last.sockets_tracked, 6);
+	assert_int_equal(x->heard.last.requests, 100 + 20 + 50);
+	assert_int_equal(x->heard.last.replies, 19 + 45);
+}
+
 static void a_gap_forgets_suspects_and_keeps_the_counts(void **state)
 {
 	struct fixture *x = *state;
@@ -286,6 +392,8 @@ int main(void)
 		TEST(what_was_lost_more_is_told_once),
 		TEST(a_recording_that_begins_in_the_middle_lost_nothing_before),
 		TEST(stats_add_open_connections_to_ended_ones),
+		TEST(a_sink_that_has_rows_is_told_what_moved_in_every_pass),
+		TEST(what_a_pass_left_out_is_counted),
 		TEST(a_gap_forgets_suspects_and_keeps_the_counts),
 	};
 

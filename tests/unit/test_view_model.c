@@ -277,6 +277,104 @@ static void names_are_shared_and_freed(void **state)
 	assert_int_equal(HASH_COUNT(v->names), 1);
 }
 
+/* A round of a live run: of N connections only C moved. */
+static void kept_round(struct view *v, const struct conn *c, size_t n, uint64_t at)
+{
+	struct run_stats s = {.time_ns = START + at * S, .sockets_tracked = n};
+
+	view_round_begin(v, START + at * S);
+	if (c)
+		feed(v, c);
+	view_rows_kept(v);
+	view_round_end(v, &s);
+}
+
+static void rows_that_no_round_tells_stay_where_the_gone_are_told(void **state)
+{
+	struct view *v = *state;
+	struct conn both[] = {A, B};
+	uint64_t at;
+
+	assert_false(view_has_rows(v));
+	round_of(v, both, 2, 1);
+	assert_true(view_has_rows(v));
+	both[0].requests += 5;
+	both[0].last_ns += S;
+	for (at = 2; at < 8; at++)
+		kept_round(v, &both[0], 2, at);
+	assert_int_equal(v->n_rows, 2);
+	assert_int_equal(view_find(v, A.cookie)->requests, both[0].requests);
+	view_row_gone(v, B.cookie);
+	assert_int_equal(v->n_rows, 1);
+	assert_null(view_find(v, B.cookie));
+}
+
+static void what_moved_between_two_rounds_is_in_the_next(void **state)
+{
+	struct view *v = *state;
+	struct conn c = A;
+
+	round_of(v, &c, 1, 1);
+	c.unread = 9;
+	feed(v, &c);
+	kept_round(v, NULL, 1, 2);
+	assert_int_equal(view_find(v, A.cookie)->unread, 9);
+}
+
+static void a_bad_connection_that_is_gone_stays_to_be_read(void **state)
+{
+	struct view *v = *state;
+	struct conn c = A;
+	uint64_t at;
+
+	round_of(v, &c, 1, 1);
+	find_on(v, &c, VERDICT_REUSED, CONF_LIKELY);
+	kept_round(v, NULL, 1, 2);
+	view_row_gone(v, A.cookie);
+	view_row_gone(v, A.cookie);
+	assert_true(view_find(v, A.cookie)->ended);
+	assert_int_equal(v->n_ended, 1);
+	for (at = 3; at < 3 + 2 * EXPIRE_ROUNDS; at++)
+		kept_round(v, NULL, 0, at + KEEP_ENDED_NS / S);
+	assert_int_equal(v->n_rows, 0);
+}
+
+/* The socket opened, went wrong and closed between two looks: nobody will say that it is gone. */
+static void a_row_that_only_a_finding_made_leaves_by_itself(void **state)
+{
+	struct view *v = *state;
+	struct conn c = A, other = B;
+	uint64_t at;
+
+	round_of(v, &other, 1, 1);
+	kept_round(v, NULL, 1, 2);
+	find_on(v, &c, VERDICT_REUSED, CONF_LIKELY);
+	for (at = 3; at < 6; at++)
+		kept_round(v, NULL, 1, at);
+	assert_true(view_find(v, A.cookie)->ended);
+	assert_false(view_find(v, B.cookie)->ended);
+}
+
+static void a_pause_that_missed_rows_asks_for_all_of_them(void **state)
+{
+	struct view *v = *state;
+	struct conn both[] = {A, B};
+
+	round_of(v, both, 2, 1);
+	kept_round(v, NULL, 2, 2);
+	view_key(v, ' ');
+	assert_true(view_has_rows(v)); /* it wants none */
+	both[0].last_ns++;
+	feed(v, &both[0]);
+	view_row_gone(v, B.cookie);
+	assert_int_equal(v->n_rows, 2); /* the picture stands still */
+	view_key(v, ' ');
+	assert_int_equal(v->n_rows, 1);
+	assert_false(view_has_rows(v));
+	round_of(v, both, 1, 4);
+	assert_true(view_has_rows(v));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +394,11 @@ int main(void)
 		TEST(rates_are_per_second_between_rounds),
 		TEST(recent_exchanges_are_remembered_where_somebody_looks),
 		TEST(names_are_shared_and_freed),
+		TEST(rows_that_no_round_tells_stay_where_the_gone_are_told),
+		TEST(what_moved_between_two_rounds_is_in_the_next),
+		TEST(a_bad_connection_that_is_gone_stays_to_be_read),
+		TEST(a_row_that_only_a_finding_made_leaves_by_itself),
+		TEST(a_pause_that_missed_rows_asks_for_all_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  * calls that the collector makes into the real view and the real painter. Keys come from the
  * terminal; each SIGUSR1 plays one round more.
  *
- *   view_scene [--ascii] SCENE      busy, calm, losing, empty
+ *   view_scene [--ascii] SCENE      busy, calm, losing, empty, behind
  */
 #include <arpa/inet.h>
 #include <langinfo.h>
@@ -260,17 +260,39 @@ static void play_row(struct sink *sink, const struct conn *c, uint64_t round, ui
 	sink->row(sink->ctx, &src);
 }
 
+/*
+ * A thread's receive timed out and it asked again: two replies are on their way, and it takes the
+ * first for the second. What is left in the queue, owed before, shows it.
+ */
+static void lag(struct sink *sink)
+{
+	static const char worker[] = "thread 3304";
+	struct finding f =
+		about(&busy[15], VERDICT_REUSED, CONF_LIKELY, worker, worker,
+		      "its wait had ended, it asked again, and replies have been one behind since");
+
+	f.reuse = REUSE_OUTSTANDING;
+	f.cancel = CANCEL_RECV_TIMEOUT;
+	f.evidence = EVIDENCE_SOCKET;
+	f.unread_bytes = 24;
+	tell(sink, &f, 5,
+	     (struct timeline_entry[]){entry(0, TL_REQUEST, 70, worker, ""),
+				       entry(250031, TL_CANCEL_SEEN, 0, worker, ""),
+				       entry(250104, TL_REQUEST, 70, worker, ""),
+				       entry(301550, TL_REPLY, 24, worker, ""),
+				       entry(302002, TL_BEHIND, 24, "", "")});
+}
+
 struct scene {
 	const char *name;
 	size_t conns;
-	bool findings, losing;
+	bool findings, losing, behind;
 };
 
 static const struct scene scenes[] = {
-	{"busy", N_BUSY, true, false},
-	{"calm", N_BUSY, false, false},
-	{"losing", N_BUSY, true, true},
-	{"empty", 0, false, false},
+	{"busy", N_BUSY, true, false, false},	{"calm", N_BUSY, false, false, false},
+	{"losing", N_BUSY, true, true, false},	{"empty", 0, false, false, false},
+	{"behind", N_BUSY, false, false, true},
 };
 
 static void play_round(struct sink *sink, const struct scene *sc, uint64_t round)
@@ -303,6 +325,8 @@ static void play_round(struct sink *sink, const struct scene *sc, uint64_t round
 		s.findings[VERDICT_CLOSED][CONF_NONE] = 1;
 		s.findings[VERDICT_DRAINED][CONF_NONE] = 1;
 	}
+	if (sc->behind)
+		s.findings[VERDICT_REUSED][CONF_LIKELY] = 1;
 	if (sc->losing) {
 		s.lost[LOSS_RING_FULL] = 1200 + 34 * round;
 		s.lost[LOSS_MAP_FULL] = 3;
@@ -332,6 +356,8 @@ static void play_until_quit(struct sink *sink, const struct scene *sc)
 			reuses(sink);
 			idle(sink);
 		}
+		if (round == 10 && sc->behind)
+			lag(sink);
 	}
 	while (!sink->done(sink->ctx)) {
 		if (poll(p, 2, -1) < 0)

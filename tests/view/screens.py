@@ -46,6 +46,7 @@ SCREENS = (
     ("details_reused_outstanding_ascii", ("--ascii", "busy"), ("Enter",), SIZES[:1]),
     ("details_narrow", ("busy",), ("Enter",), ((40, 10), (60, 30))),
     ("details_reused_unread", ("busy",), ("j", "Enter"), SIZES),
+    ("details_reused_behind", ("behind",), ("Enter",), SIZES),
     ("details_dirty", ("busy",), ("j",) * 2 + ("Enter",), SIZES),
     ("details_leaked", ("busy",), ("j",) * 3 + ("Enter",), SIZES),
     ("details_abandoned", ("busy",), ("j",) * 4 + ("Enter",), SIZES),

@@ -53,6 +53,9 @@ class Redis:
             preexec_fn=on_cpu(0))
         await_true(self._answers, "redis-server answers")
 
+    def pid(self):
+        return self._process.pid
+
     def _answers(self):
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as client:

@@ -35,15 +35,19 @@ class InTerminal:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
 
     def drain(self, seconds):
-        """Reads what comes for so long; returns the last of it."""
-        end, last = time.monotonic() + seconds, b""
+        """Reads what comes for so long."""
+        end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if select.select([self.fd], [], [], left)[0]:
                 try:
-                    last = os.read(self.fd, 65536)
-                except OSError:  # the other end is closed
-                    break
-        return last
+                    os.read(self.fd, 65536)
+                except OSError:
+                    raise SystemExit("bench_view: the view has ended") from None
+
+    def await_screen(self):
+        """Until its first picture is there."""
+        if not select.select([self.fd], [], [], 30)[0]:
+            raise SystemExit("bench_view: no screen")
 
     def answer(self, key):
         """Seconds from a key to the first byte of what it changes on the screen."""
@@ -61,8 +65,12 @@ class InTerminal:
 
     def stop(self):
         os.kill(self.pid, signal.SIGTERM)
-        self.drain(1)
-        os.waitpid(self.pid, 0)
+        while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+            if select.select([self.fd], [], [], 0.1)[0]:
+                try:
+                    os.read(self.fd, 65536)
+                except OSError:  # it has closed its end
+                    pass
         os.close(self.fd)
 
 
@@ -105,8 +113,7 @@ def measure(args, many):
         trace.communicate()
     view = InTerminal([str(args.mispair), "top"])
     try:
-        while b"watching" not in view.drain(0.1):
-            pass
+        view.await_screen()
         view.drain(args.settle)
         user, system, both = cpu_per_second(view.pid, args.seconds, view.drain)
         print(f"top:   {both:.1f} ms of CPU a second ({user:.1f} user, {system:.1f} system), the same "
