@@ -171,7 +171,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = id >> 32, tid = (__u32)id;
-	struct handled_signal s = {.signal = sig};
+	struct handled_signal s = {.signal = sig}, *kept;
 	int code;
 
 	if (!bpf_map_lookup_elem(&procs, &tgid))
@@ -182,7 +182,11 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 	code = FIELD(true, info, si_code);
 	if (code == 0 || code == -1 || code == -6)
 		s.sender = FIELD(true, info, _sifields._kill._pid);
-	bpf_map_update_elem(&signals, &tid, &s, BPF_ANY);
+	kept = bpf_map_lookup_elem(&signals, &tid);
+	if (kept)
+		*kept = s;
+	else
+		bpf_map_update_elem(&signals, &tid, &s, BPF_ANY);
 	return 0;
 }
 

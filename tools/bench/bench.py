@@ -116,9 +116,17 @@ def ping_pong(args, _port):
     return 1e9 / float(output([args.pingpong, "--rounds", args.rounds, *where]))
 
 
+def storm(what):
+    """Timeouts or signals a second. A timer's interrupt is nobody's CPU time, so by the clock."""
+    def run(args, _port):
+        return float(output([args.storm, "--what", what, "--count", args.storms], cpu=1).split()[1])
+    return run
+
+
 # name: what it does, and the least ratio we want
 BENCHES = {"redis-benchmark-get": (redis_benchmark, 0.98), "redis-py-asyncio": (redis_py, 0.97),
-           "ping-pong": (ping_pong, None)}
+           "ping-pong": (ping_pong, None), "poll-timeouts": (storm("timeouts"), None),
+           "signal-storm": (storm("signals"), None)}
 
 
 def measure(bench, args, port, traced):
@@ -181,6 +189,8 @@ def arguments():
     parser.add_argument("--mispair-args", default="", metavar="ARGS", help="for mispair trace")
     parser.add_argument("--pingpong", type=pathlib.Path,
                         default=TREE / "build" / "tests" / "pingpong")
+    parser.add_argument("--storm", type=pathlib.Path, default=TREE / "build" / "tests" / "storm")
+    parser.add_argument("--storms", type=int, default=200000, help="timeouts, or signals")
     parser.add_argument("--python", default="/usr/bin/python3", help="that runs redis-py")
     parser.add_argument("--only", choices=sorted(BENCHES))
     parser.add_argument("--pairs", type=int, default=9)
