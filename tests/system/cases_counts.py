@@ -86,8 +86,11 @@ def unread_bytes_are_told_exactly(context, where, left):
               "unix": ("--unix-name", server.path),
               "abstract_unix": ("--unix-name", server.abstract)}[where]
     command = [context.binary("unread37"), *option, "--left", left]
-    result = context.run(list(map(str, command)))
+    result = context.run(list(map(str, command)), "--ledgers")
     truth = result.truths[0]
+    # It is closed with bytes in its queue once more: a reset, and an end all the same.
+    ledgers = result.events.named("connection.ledger", truth["pid"])
+    check(len(ledgers) == 1, f"{len(ledgers)} ledgers for one connection")
     check(truth["unread_at_send"] == left and truth["wrong"] == 1, f"the workload saw {truth}")
     events = result.events.named("connection.reused", truth["pid"])
     check(len(events) == 1, f"{len(events)} reused events, not one: "
