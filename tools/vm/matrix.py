@@ -41,6 +41,8 @@ TESTS = QUICK + (
     "exactly_37_unread_bytes_are_reported_on_abstract_unix",
     "a_full_ring_accuses_nobody",
 )
+# Once a kernel: it runs one workload under each tier itself.
+COMPARED = "the_verdicts_are_the_same_in_every_tier"
 RESULT = re.compile(r"(ok|FAILED|SKIP) \d+ - (\S+) \((.*); ([\d.]+) s\)$")
 OPEN_RESULT = re.compile(r"(ok|FAILED|SKIP) \d+ - (\S+) \((.*)$")
 # Tiers that a kernel can lack; forcing one there has to be refused with a reason.
@@ -60,6 +62,9 @@ def guest_script(tests, tiers, cannot):
     for tier in tiers:
         lines += [f"echo == tier {tier}",
                   f"python3 tests/system/run.py --hook {tier} --small {tests} 2>&1"]
+    if len(tiers) > 1:
+        lines += ["echo == tiers",
+                  f"python3 tests/system/run.py --small --only {COMPARED} 2>&1"]
     for tier in cannot:
         lines += [f"echo == force {tier}",
                   f"build/mispair run --hook={tier} -- true 2>&1 </dev/null; echo status $?"]
@@ -168,6 +173,8 @@ def run_guests(kernel, should, args):
     yield vectors_of(name, marks.get("vectors", []))
     for tier in tiers:
         yield from tests_of(name, tier, marks.get(f"tier {tier}") or ["nothing was printed"])
+    if len(tiers) > 1:
+        yield from tests_of(name, "all", marks.get("tiers") or ["nothing was printed"])
     for tier in cannot:
         yield refusal(name, tier, "a_forced_tier_that_cannot_work_gives_status_4",
                       marks.get(f"force {tier}", []))
