@@ -221,6 +221,12 @@ def a_locked_kernel_may_work_only_with_tracepoints():
         check(matrix.locked("k", lines, tiers).outcome == outcome, f"{lines} {tiers}")
 
 
+def tiers_are_compared_where_there_are_two():
+    for tiers, wanted in ((["kprobe"], False), (["fexit", "kprobe"], True)):
+        script = matrix.guest_script(matrix.QUICK, tiers, [])
+        check((matrix.COMPARED in script) == wanted, f"{tiers}: {script}")
+
+
 def a_rise_of_more_than_three_percent_is_told():
     baseline = {"figures": {"ping-pong": {"untraced": 1000, "tp_btf": 1040}}}
     for untraced, traced, rises in ((1000, 1071, 0), (1000, 1072, 1), (1000, 900, 0),
