@@ -352,8 +352,10 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 		if (in.unread && (!peer || !FIELD(opt_kprobe, peer, sk_receive_queue.qlen)))
 			in.unread_exact = 0;
 		/* What the last receive left is there still, and is surely old. */
-		if (!in.unread_exact && l->queued && l->queued < in.unread)
+		if (!in.unread_exact && l->queued && l->queued <= in.unread) {
 			in.unread = l->queued;
+			in.unread_exact = 1;
+		}
 	}
 	find_out(t, id >> 32, (__u32)id);
 	in.prior = *(volatile __u32 *)&t->prior;
