@@ -39,12 +39,25 @@ def ledgers_agree(events, truth):
     wanted = {port: expected(c) for port, c in connections.items() if c["family"] != "unix"}
     differ = {port: (by_port.get(port), want) for port, want in wanted.items()
               if by_port.get(port) != want}
-    check(not differ, f"{len(differ)} TCP ledgers differ from the truth (got, wanted): "
-                      f"{list(differ.items())[:3]}")
-    unix = sorted(numbers(l) for l in ledgers if l["network.transport"] == "unix")
-    wanted = sorted(expected(c) for c in connections.values() if c["family"] == "unix")
-    differ = [pair for pair in zip(unix, wanted) if pair[0] != pair[1]]
-    check(unix == wanted, f"{len(differ)} Unix ledgers differ (got, wanted): {differ[:3]}")
+    unix = collections.Counter(numbers(l) for l in ledgers if l["network.transport"] == "unix")
+    wanted = collections.Counter(expected(c) for c in connections.values()
+                                 if c["family"] == "unix")
+    got, want = unix - wanted, wanted - unix
+    skipped = told_skipped(events)
+    check(len(differ) + want.total() <= skipped,
+          f"{len(differ)} TCP ledgers differ from the truth (got, wanted): "
+          f"{list(differ.items())[:3]}; {want.total()} Unix ledgers do: "
+          f"{list(got)[:3]}, {list(want)[:3]}; told as skipped: {skipped}")
+
+
+def told_skipped(events):
+    """What a program of fexit missed while another of it was preempted, and mispair has told.
+
+    Only a kernel that preempts itself does so (PREEMPT_LAZY, which 6.18 has), and emulation, where a
+    program takes long, shows it.
+    """
+    return sum(event["mispair.lost.count"] for event in events.named("lost")
+               if event["mispair.lost.reason"] == "skipped")
 
 
 def two_hundred_thousand_exchanges_are_counted_exactly(context):
@@ -65,7 +78,8 @@ def exchanges_are_counted_exactly(context, options):
     truth = result.truths[0]
     ledgers_agree(result.events, truth)
     check(not result.events.alarms(), f"alarms: {result.events.alarms()[:1]}")
-    return f"{truth['exchanges']} exchanges"
+    skipped = told_skipped(result.events)
+    return f"{truth['exchanges']} exchanges{f', {skipped} programs skipped' if skipped else ''}"
 
 
 def a_filter_does_not_change_the_counts(context):
