@@ -95,8 +95,15 @@ class Run:
             wait_until(lambda: self._named("runtime"), START_LIMIT, "the runtime is found")
         wanted = {label: said for label, said in STEPS[at["at"]].items()
                   if label != TIMED_OUT or not self.blind()}
-        wait_until(lambda: all(self._said(label) == said for label, said in wanted.items()),
-                   START_LIMIT, f"{self.tier}, at {at['at']}: {wanted} is said")
+        try:
+            wait_until(lambda: all(self._said(label) == said for label, said in wanted.items()),
+                       START_LIMIT, "all is said")
+        except AssertionError as late:
+            said = {label: self._said(label) for label in wanted}
+            differ = {label: (said[label], wanted[label]) for label in wanted
+                      if said[label] != wanted[label]}
+            raise AssertionError(f"{self.tier}, at {at['at']}: {late}; (said, wanted): "
+                                 f"{differ}") from None
         # All that the kernel had told by now was handled before the second statistics from now.
         lines = len(self._named("stats")) + 2
         wait_until(lambda: len(self._named("stats")) >= lines, START_LIMIT, "statistics")
