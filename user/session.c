@@ -290,6 +290,7 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	args = tier_args_of("tcp_recvmsg");
 	if (args > 0)
 		s->skel->rodata->opt_recv_args = (__u32)args;
+	s->skel->rodata->opt_hz = tiers_ticks();
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
 	choose_rooms(s);
 	choose_programs(s, can.unix_works);
