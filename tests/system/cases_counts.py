@@ -51,10 +51,10 @@ def ledgers_agree(events, truth):
 
 
 def told_skipped(events):
-    """What a program of fexit missed while another of it was preempted, and mispair has told.
+    """Programs that the kernel did not run since they were running already, as mispair has told.
 
-    Only a kernel that preempts itself does so (PREEMPT_LAZY, which 6.18 has), and emulation, where a
-    program takes long, shows it.
+    Of fexit on 6.18, of tracepoints too on 7.x, where a program can be preempted; emulation, where
+    one takes long, shows it. Which socket it was cannot be known.
     """
     return sum(event["mispair.lost.count"] for event in events.named("lost")
                if event["mispair.lost.reason"] == "skipped")
