@@ -29,7 +29,8 @@ STEPS = {
     # Who was answered from the buffer left a reply of its own behind.
     "used": {"unread": ["abandoned", "dirty", "reused"],
              "residue": ["abandoned", "dirty", "reused", "dirty"],
-             "closed-late": ["abandoned", "dirty", "closed"]},
+             # The second one of its pool: slots may be lost.
+             "closed-late": ["abandoned", "dirty", "closed", "leaked"]},
 }
 LAST = "used"
 # Of an event: what differs from run to run.
