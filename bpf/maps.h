@@ -13,6 +13,8 @@ const volatile __u32 opt_self;
 const volatile bool opt_kprobe;
 /* Arguments of this kernel's tcp_recvmsg(): 6 in 5.10, 5 since 5.19, 4 in 6.18.44 and 7.x. */
 const volatile __u32 opt_recv_args = 5;
+/* Ticks a second, 0: not known. */
+const volatile __u32 opt_hz;
 
 /*
  * Ledgers: one a client socket. The kernel frees an entry with its socket. A socket that gets

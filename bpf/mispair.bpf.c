@@ -352,8 +352,10 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 		if (in.unread && (!peer || !FIELD(opt_kprobe, peer, sk_receive_queue.qlen)))
 			in.unread_exact = 0;
 		/* What the last receive left is there still, and is surely old. */
-		if (!in.unread_exact && l->queued && l->queued < in.unread)
+		if (!in.unread_exact && l->queued && l->queued <= in.unread) {
 			in.unread = l->queued;
+			in.unread_exact = 1;
+		}
 	}
 	find_out(t, id >> 32, (__u32)id);
 	in.prior = *(volatile __u32 *)&t->prior;
@@ -487,8 +489,6 @@ static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger 
 #define REST_MS 12
 #define REST_NS (REST_MS * 1000000ULL)
 
-extern int CONFIG_HZ __kconfig __weak;
-
 /*
  * Do the bytes in this queue lie there for so long that they say something about a request that was
  * overtaken, with STATUS as its only sign? Counted in ticks, and a tick too many where in doubt.
@@ -497,8 +497,7 @@ static __always_inline bool tcp_rested(bool kp, struct tcp_sock *tp, __u8 status
 {
 	__u32 age = (__u32)bpf_jiffies64() - FIELD(kp, tp, inet_conn.icsk_ack.lrcvtime);
 
-	return !wait_perhaps(status) ||
-	       (CONFIG_HZ && age > 1 && (age - 1) * 1000 / CONFIG_HZ >= REST_MS);
+	return !wait_perhaps(status) || (opt_hz && age > 1 && (age - 1) * 1000 / opt_hz >= REST_MS);
 }
 
 /* NAMED: of a Unix socket, the end that still has the path. */

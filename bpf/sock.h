@@ -103,8 +103,10 @@ static __noinline int tcp_unread_before(struct sock *sk, struct tcp_sock *tp, __
 	in->unread_exact = 0;
 	return 0;
 done:
-	if (old < queued)
+	if (queued && old <= queued) {
 		old = queued;
+		in->unread_exact = 1;
+	}
 	if (old > in->unread)
 		old = in->unread;
 	in->unread = old;

@@ -7,6 +7,17 @@
 #ifndef MISPAIR_TIERS_H
 #define MISPAIR_TIERS_H
 
+#define ECONNRESET 104
+
+/*
+ * Did a Unix socket's receive that returned RET find its peer closed? unix_release_sock() makes it
+ * a reset where the peer left bytes unread.
+ */
+static __always_inline bool peer_has_closed(int ret)
+{
+	return ret == 0 || ret == -ECONNRESET;
+}
+
 /*
  * ---- tp_btf: sock_send_length and sock_recv_length (6.3, 6e6eda44b939): after the call, with its
  * result, for TCP and Unix alike ----
@@ -22,7 +33,7 @@ int BPF_PROG(tp_send, struct sock *sk, int ret, int flags)
 SEC("?tp_btf/sock_recv_length")
 int BPF_PROG(tp_recv, struct sock *sk, int ret, int flags)
 {
-	if (ret == 0 && sk->__sk_common.skc_family == AF_UNIX)
+	if (peer_has_closed(ret) && sk->__sk_common.skc_family == AF_UNIX)
 		unix_eof(sk);
 	else
 		received(sk, ret, flags);
@@ -91,7 +102,7 @@ int BPF_PROG(fexit_unix_recv, struct socket *socket, void *msg, __u64 size, int 
 
 	if (!sk)
 		return 0;
-	if (ret == 0)
+	if (peer_has_closed(ret))
 		unix_eof(sk);
 	else
 		received(sk, ret, flags);

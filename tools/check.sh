@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs the tests: check.sh BUILD [style|unit|kernel|system|demo|fuzz|btf|vm|vm-all ...]; by default all but
-# the last two: vm-all is `make check-vm`, vm the part of it that takes minutes in place of an hour.
+# Runs the tests: check.sh BUILD [style|unit|kernel|system|demo|fuzz|btf|vm|vm-all ...]; by default all
+# but vm-all, which is `make check-vm`: vm is the part of it that takes minutes in place of an hour,
+# and btf the part of that which boots nothing.
 # Says each failure and each skip with its reason, and closes with one line of totals.
 set -u
 build=$1
 shift
-groups=${*:-style unit kernel fuzz demo system btf}
+groups=${*:-style unit kernel fuzz demo system vm}
 # Without a second Python 3.11 on the PATH its half of the asyncio tests is skipped, and without the
 # corpus's languages nine tests of adapters.
 max_skips=${MAX_SKIPS:-54}
@@ -106,7 +107,8 @@ counted() {
 	if [ -z "$line" ]; then fail "$what: no closing line"; return; fi
 	set -- $line
 	passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
-	[ "$status" = 0 ] || [ "$3" != 0 ] || fail "$what: too many skips"
+	# 77: what it needs cannot be had here, and that is one of its skips.
+	[ "$status" = 0 ] || [ "$status" = 77 ] || [ "$3" != 0 ] || fail "$what: too many skips"
 }
 
 system() {
@@ -114,14 +116,14 @@ system() {
 		--binaries "$build/tests" --max-skips "$max_skips"
 }
 
-# The pure parts of the VM tools, the kernels' types, and the two kernels of Debian 12 in guests. A
-# kernel that the archive does not give today is a skip.
-# Other kernels without booting them.
+# The pure parts of the VM tools, and other kernels by their types, without booting them.
 btf() {
 	counted "VM tools" /usr/bin/python3 tests/vm/run.py
 	counted "signatures" /usr/bin/python3 tools/vm/signatures.py --max-skips 7
 }
 
+# ... and in guests the two kernels of Debian 12, and cost against the baseline. A kernel that the
+# archive does not give today is a skip.
 vm() {
 	btf
 	counted "kernels" /usr/bin/python3 tools/vm/matrix.py --build "$build" --quick \

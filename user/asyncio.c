@@ -22,6 +22,7 @@
 #include "remote.h"
 
 #define RETRIES_MAX  400	/* of 1 ms; then the next connection asks again */
+#define LISTINGS_MAX 16		/* of mappings, while a loader changes them */
 #define LOOKS_MAX    32		/* into a Python that has not loaded asyncio */
 #define BSS_SCAN_MAX (1u << 20) /* of zero-initialised data; an interpreter has 300 KB */
 #define BUDGET_YOUNG 2048	/* calls of Task.cancel while a process is young */
@@ -172,6 +173,19 @@ static void report(struct runtimes *r, struct runtime *p)
 	r->fn(r->ctx, &out);
 }
 
+/* The module's first mapping as it is now: a loader has mapped more of the file over its end. */
+static void list_again(struct runtime *p)
+{
+	struct pymappings w;
+
+	if (pymappings_find(p->tgid, &w))
+		return;
+	if (w.module.start == p->at.start)
+		p->at = w.module;
+	else if (w.interpreter.start == p->at.start)
+		p->at = w.interpreter;
+}
+
 static void probe(struct runtimes *r, struct runtime *p, uint32_t budget)
 {
 	struct pyfind_result *f = &p->module->found;
@@ -190,6 +204,7 @@ static void probe(struct runtimes *r, struct runtime *p, uint32_t budget)
 		return;
 	p->rt.probe_budget = r->o.precise == PRECISE_ALWAYS ? 0 : budget;
 	publish(r, p);
+	list_again(p);
 	/* The kernel resolves the link to the very file that is mapped, in any mount namespace. */
 	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", p->tgid,
 		 (unsigned long long)p->at.start, (unsigned long long)p->at.end);
@@ -389,18 +404,34 @@ static struct pyimage *look_at_interpreter(struct runtimes *r, struct runtime *p
 	return i;
 }
 
+/*
+ * What P has mapped, and the image of its module. A loader at work maps one segment over another:
+ * what was listed may have other bounds by the time that it is opened, and is listed again.
+ */
+static int list(struct runtimes *r, struct runtime *p, struct pymappings *w)
+{
+	int tries = LISTINGS_MAX, e;
+
+	do {
+		e = pymappings_find(p->tgid, w);
+		if (e)
+			return e;
+		p->module = w->module.start ? pyimages_get(r->images, p->tgid, &w->module) : NULL;
+	} while (w->module.start && !p->module && --tries);
+	return 0;
+}
+
 static void look(struct runtimes *r, struct runtime *p)
 {
 	struct pymappings w;
 	struct pyimage *interpreter = NULL;
 	struct pyfind_result *f;
 
-	if (pymappings_find(p->tgid, &w) || !(w.module.start || w.interpreter.start)) {
+	if (list(r, p, &w) || !(w.module.start || w.interpreter.start)) {
 		if (!look_at_go(r, p, &w.first))
 			no_asyncio(r, p, false);
 		return;
 	}
-	p->module = w.module.start ? pyimages_get(r->images, p->tgid, &w.module) : NULL;
 	p->version = pyfind_version_from_path(w.module.path);
 	f = p->module ? &p->module->found : NULL;
 	/* An interpreter can be 30 MB: not read where the module tells all there is to know. */

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* One entry a socket that a refresh pass has seen and that has not been told. Pure. */
+/*
+ * One entry a socket that a refresh pass has seen, or that has been told and may yet be seen: what
+ * still holds a closed socket (a Unix peer that has not closed, a timer) keeps its row. Pure.
+ */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -11,6 +15,7 @@ struct seen {
 	uint64_t cookie;
 	struct ledger_row row;
 	uint64_t round;
+	bool told;
 	UT_hash_handle hh;
 };
 
@@ -81,19 +86,28 @@ static struct seen *find(struct ledgers *l, uint64_t cookie)
 	return s;
 }
 
-void ledgers_row(struct ledgers *l, const struct ledger_row *row)
+/* COOKIE's entry, made where there is none, as this round's; NULL when out of memory. */
+static struct seen *enter(struct ledgers *l, uint64_t cookie)
 {
-	struct seen *s = find(l, row->cookie);
+	struct seen *s = find(l, cookie);
 
 	if (!s) {
 		s = calloc(1, sizeof(*s));
 		if (!s)
-			return;
-		s->cookie = row->cookie;
+			return NULL;
+		s->cookie = cookie;
 		HASH_ADD(hh, l->seen, cookie, sizeof(s->cookie), s);
 	}
-	s->row = *row;
 	s->round = l->round + 1;
+	return s;
+}
+
+void ledgers_row(struct ledgers *l, const struct ledger_row *row)
+{
+	struct seen *s = enter(l, row->cookie);
+
+	if (s)
+		s->row = *row;
 }
 
 void ledgers_round(struct ledgers *l, uint64_t now)
@@ -105,17 +119,18 @@ void ledgers_round(struct ledgers *l, uint64_t now)
 		/* Missed twice: an event that was on its way in the first round has come by now. */
 		if (s->round + 1 >= l->round)
 			continue;
-		tell(l, now, s->cookie, &s->row.l, &s->row.addr, false, true);
+		if (!s->told)
+			tell(l, now, s->cookie, &s->row.l, &s->row.addr, false, true);
 		drop(l, s);
 	}
 }
 
 void ledgers_end(struct ledgers *l, const struct ev_step *e)
 {
-	struct seen *s = find(l, e->cookie);
+	struct seen *s = enter(l, e->cookie);
 
 	if (s)
-		drop(l, s);
+		s->told = true;
 	tell(l, e->head.ts, e->cookie, &e->l, &e->addr, false, false);
 }
 
@@ -126,7 +141,8 @@ void ledgers_finish(struct ledgers *l, uint64_t now)
 	HASH_ITER (hh, l->seen, s, tmp) {
 		bool open = s->round == l->round;
 
-		tell(l, now, s->cookie, &s->row.l, &s->row.addr, open, !open);
+		if (!s->told)
+			tell(l, now, s->cookie, &s->row.l, &s->row.addr, open, !open);
 		drop(l, s);
 	}
 }

@@ -290,6 +290,7 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	args = tier_args_of("tcp_recvmsg");
 	if (args > 0)
 		s->skel->rodata->opt_recv_args = (__u32)args;
+	s->skel->rodata->opt_hz = tiers_ticks();
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
 	choose_rooms(s);
 	choose_programs(s, can.unix_works);
@@ -343,8 +344,12 @@ static int open_best(struct session *s, const struct session_opts *opts, char *e
 	}
 	if (geteuid() != 0)
 		return no_privilege(err, errlen);
-	/* Asked for one tier, the reason alone is the answer. */
-	if (opts->tier)
+	if (tiers_locked_down())
+		snprintf(err, errlen,
+			 "this kernel is locked down (lockdown=confidentiality): nothing may trace "
+			 "it; boot it with lockdown=integrity or without. %s",
+			 all);
+	else if (opts->tier) /* the reason alone is the answer */
 		snprintf(err, errlen, "this kernel does not offer the hook tier %s", all);
 	else
 		snprintf(err, errlen, "this kernel offers no hook that mispair can use: %s", all);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <sys/syscall.h>
 #include <linux/bpf.h>
@@ -132,6 +133,32 @@ const struct tier *tier_named(const char *name)
 		if (!strcmp(tiers[i].name, name))
 			return &tiers[i];
 	return NULL;
+}
+
+/* The coarse clock moves once a tick. A kernel's configuration is not to be had on every host. */
+unsigned int tiers_ticks(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || !tick.tv_nsec)
+		return 0;
+	return (unsigned int)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
+/*
+ * Locked down to confidentiality, a kernel lets neither a BPF program read its memory nor anybody
+ * place a probe (LOCKDOWN_BPF_READ_KERNEL, LOCKDOWN_KPROBES); to integrity it does.
+ */
+bool tiers_locked_down(void)
+{
+	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
+	char line[64] = "";
+	bool is;
+
+	is = f && fgets(line, sizeof(line), f) && strstr(line, "[confidentiality]");
+	if (f)
+		fclose(f);
+	return is;
 }
 
 int tier_args_of(const char *function)

@@ -37,6 +37,12 @@ void tier_try(const struct tier *tier, struct tier_report *out);
 /* The tier of that name, or NULL. */
 const struct tier *tier_named(const char *name);
 
+/* The kernel's ticks a second (CONFIG_HZ), 0: not known. */
+unsigned int tiers_ticks(void);
+
+/* Is the kernel locked down so far that no tier can work? */
+bool tiers_locked_down(void);
+
 /* Arguments of the running kernel's FUNCTION(), from its BTF; -1: it has none of that name. */
 int tier_args_of(const char *function);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Exact numbers: exchanges and bytes of each socket, and unread bytes to the byte."""
 
+import collections
 import functools
 
 from harness import check, truth_of
@@ -38,12 +39,25 @@ def ledgers_agree(events, truth):
     wanted = {port: expected(c) for port, c in connections.items() if c["family"] != "unix"}
     differ = {port: (by_port.get(port), want) for port, want in wanted.items()
               if by_port.get(port) != want}
-    check(not differ, f"{len(differ)} TCP ledgers differ from the truth (got, wanted): "
-                      f"{list(differ.items())[:3]}")
-    unix = sorted(numbers(l) for l in ledgers if l["network.transport"] == "unix")
-    wanted = sorted(expected(c) for c in connections.values() if c["family"] == "unix")
-    differ = [pair for pair in zip(unix, wanted) if pair[0] != pair[1]]
-    check(unix == wanted, f"{len(differ)} Unix ledgers differ (got, wanted): {differ[:3]}")
+    unix = collections.Counter(numbers(l) for l in ledgers if l["network.transport"] == "unix")
+    wanted = collections.Counter(expected(c) for c in connections.values()
+                                 if c["family"] == "unix")
+    got, want = unix - wanted, wanted - unix
+    skipped = told_skipped(events)
+    check(len(differ) + want.total() <= skipped,
+          f"{len(differ)} TCP ledgers differ from the truth (got, wanted): "
+          f"{list(differ.items())[:3]}; {want.total()} Unix ledgers do: "
+          f"{list(got)[:3]}, {list(want)[:3]}; told as skipped: {skipped}")
+
+
+def told_skipped(events):
+    """Programs that the kernel did not run since they were running already, as mispair has told.
+
+    Of fexit on 6.18, of tracepoints too on 7.x, where a program can be preempted; emulation, where
+    one takes long, shows it. Which socket it was cannot be known.
+    """
+    return sum(event["mispair.lost.count"] for event in events.named("lost")
+               if event["mispair.lost.reason"] == "skipped")
 
 
 def two_hundred_thousand_exchanges_are_counted_exactly(context):
@@ -64,7 +78,8 @@ def exchanges_are_counted_exactly(context, options):
     truth = result.truths[0]
     ledgers_agree(result.events, truth)
     check(not result.events.alarms(), f"alarms: {result.events.alarms()[:1]}")
-    return f"{truth['exchanges']} exchanges"
+    skipped = told_skipped(result.events)
+    return f"{truth['exchanges']} exchanges{f', {skipped} programs skipped' if skipped else ''}"
 
 
 def a_filter_does_not_change_the_counts(context):
@@ -86,8 +101,11 @@ def unread_bytes_are_told_exactly(context, where, left):
               "unix": ("--unix-name", server.path),
               "abstract_unix": ("--unix-name", server.abstract)}[where]
     command = [context.binary("unread37"), *option, "--left", left]
-    result = context.run(list(map(str, command)))
+    result = context.run(list(map(str, command)), "--ledgers")
     truth = result.truths[0]
+    # It is closed with bytes in its queue once more: a reset, and an end all the same.
+    ledgers = result.events.named("connection.ledger", truth["pid"])
+    check(len(ledgers) == 1, f"{len(ledgers)} ledgers for one connection")
     check(truth["unread_at_send"] == left and truth["wrong"] == 1, f"the workload saw {truth}")
     events = result.events.named("connection.reused", truth["pid"])
     check(len(events) == 1, f"{len(events)} reused events, not one: "
@@ -104,16 +122,21 @@ def unread_bytes_are_told_exactly(context, where, left):
     return f"{left} bytes, {event['mispair.confidence']}"
 
 
-def unread_bytes_on_a_connection_of_known_habits_are_likely(context):
-    """Nothing is seen to end the wait, so a server that pushes is not ruled out: not certain."""
-    server = context.echo_server()
-    result = context.run([str(context.binary("unread37")), "--v4-port", str(server.v4),
-                          "--clean", "50"])
-    told = [event["mispair.confidence"] for event in
-            result.events.named("connection.reused", result.truths[0]["pid"])]
-    check(told == ["likely"], f"told {told}")
+def unread_bytes_on_a_connection_of_known_habits_are_likely(context, where):
+    """Nothing is seen to end the wait, so a server that pushes is not ruled out: not certain.
+
+    Many times, since a server may have read the new request before the send is looked at.
+    """
+    server, times = context.echo_server(), context.amount(40)
+    option = {"v4": ("--v4-port", server.v4), "unix": ("--unix-name", server.path)}[where]
+    command = [context.binary("unread37"), *option, "--clean", "20"]
+    loop = f'for i in $(seq {times}); do "$@" || exit 1; done'
+    result = context.run(["/bin/sh", "-c", loop, "sh", *map(str, command)])
+    told = [(event["mispair.confidence"], int(event["mispair.unread_bytes"]))
+            for event in result.events.named("connection.reused")]
+    check(told == [("likely", 37)] * times, f"told {collections.Counter(told)}")
     check(result.status == 3, f"exit status {result.status}")
-    return "likely"
+    return f"{times} times likely, 37 bytes"
 
 
 def tests():
@@ -123,8 +146,10 @@ def tests():
         yield (f"exchanges_are_counted_exactly_with_{name}",
                functools.partial(exchanges_are_counted_exactly, options=options))
     yield "a_filter_does_not_change_the_counts", a_filter_does_not_change_the_counts
-    yield ("unread_bytes_on_a_connection_of_known_habits_are_likely",
-           unread_bytes_on_a_connection_of_known_habits_are_likely)
+    for where in ("v4", "unix"):
+        yield (f"unread_bytes_on_a_connection_of_known_habits_are_likely_on_{where}",
+               functools.partial(unread_bytes_on_a_connection_of_known_habits_are_likely,
+                                 where=where))
     for where in ("v4", "v6", "unix", "abstract_unix"):
         for left in (1, 37, 999):
             yield (f"exactly_{left}_unread_bytes_are_reported_on_{where}",

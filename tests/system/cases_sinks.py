@@ -266,7 +266,7 @@ def to_be_sent(events):
 def otlp_delivers_through_failures(context):
     """The first request is answered with 500, the second never, the third with 503."""
     port = context.redis().port
-    endpoint = context._keep(Endpoint())
+    endpoint = context.keep(Endpoint())
     endpoint.plan = [500, "hang", 503]
     trace = context.trace("--port", port, "--otlp", endpoint.url)
     began = time.monotonic()
@@ -298,7 +298,7 @@ def otlp_without_anybody_there_loses_records_and_nothing_else(context):
 
 
 def otlp_that_is_refused_is_not_tried_again(context):
-    endpoint = context._keep(Endpoint())
+    endpoint = context.keep(Endpoint())
     endpoint.plan = [400] * 1000
     done = context.command("run", "--otlp", endpoint.url, "--fail-on", "never", "--",
                            *single(context, context.redis().port))
@@ -384,7 +384,7 @@ def kafka_without_brokers_loses_events_and_nothing_else(context):
 def every_sink_at_once(context):
     """And a signal that ends it all."""
     port, at = context.redis().port, free_port()
-    endpoint = context._keep(Endpoint())
+    endpoint = context.keep(Endpoint())
     with mock_cluster(context, "mispair") as (brokers, got):
         trace = context.trace(
             "--port", port, "--metrics", at, "--metrics-file", context.file("m.prom"), "--otlp",

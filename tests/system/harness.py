@@ -190,12 +190,13 @@ class Context:
         shutil.rmtree(self.directory)
 
     def redis(self):
-        return self._keep(Redis(self.directory))
+        return self.keep(Redis(self.directory))
 
     def echo_server(self):
-        return self._keep(EchoServer(self.binary("echo_server"), self.directory))
+        return self.keep(EchoServer(self.binary("echo_server"), self.directory))
 
-    def _keep(self, thing):
+    def keep(self, thing):
+        """Something that has stop(), for the end of the test."""
         self._started.append(thing)
         return thing
 
@@ -239,7 +240,7 @@ class Context:
         return [python, str(CORPUS / name), *map(str, args)]
 
     def trace(self, *options):
-        return self._keep(Trace(self, options))
+        return self.keep(Trace(self, options))
 
 
 class Trace:

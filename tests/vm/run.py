@@ -200,19 +200,31 @@ def a_run_without_its_closing_line_fails():
 
 
 def a_refusal_needs_the_status_and_a_reason():
-    reason = "mispair: hook tier 'fexit' does not work here: attaching to tcp_sendmsg failed"
+    head = "mispair: this kernel does not offer the hook tier fexit"
+    reason = f"{head}: attaching to tcp_sendmsg failed: Operation not supported"
     for lines, outcome in (([reason, "status 4"], "ok"), ([reason, "status 1"], "FAILED"),
-                           (["status 4"], "FAILED"), ([], "FAILED")):
-        check(matrix.refusal("k", "t", "test", lines).outcome == outcome, f"{lines}")
+                           ([head, "status 4"], "FAILED"), (["status 4"], "FAILED"),
+                           ([], "FAILED")):
+        check(matrix.refusal("k", "fexit", "test", lines, "forced").outcome == outcome, f"{lines}")
+    check(matrix.refusal("k", "tp_btf", "test", [reason, "status 4"], "forced").outcome ==
+          "FAILED", "the reason is another tier's")
 
 
 def a_locked_kernel_may_work_only_with_tracepoints():
     locked = "none integrity [confidentiality]"
-    for lines, tiers, outcome in (([locked, "status 0"], ["tp_btf"], "ok"),
-                                  ([locked, "status 0"], ["kprobe"], "FAILED"),
-                                  ([locked, "mispair: this kernel", "status 4"], ["kprobe"], "ok"),
-                                  (["[none] integrity", "status 0"], ["kprobe"], "SKIP")):
+    reason = "mispair: this kernel is locked down (x): y; boot it with lockdown=integrity or not."
+    for lines, tiers, outcome in (
+            ([locked, "status 0"], ["tp_btf"], "ok"), ([locked, "status 0"], ["kprobe"], "FAILED"),
+            ([locked, reason, "status 4"], ["kprobe"], "ok"),
+            ([locked, "mispair: this kernel", "status 4"], ["kprobe"], "FAILED"),
+            (["[none] integrity", "status 0"], ["kprobe"], "SKIP")):
         check(matrix.locked("k", lines, tiers).outcome == outcome, f"{lines} {tiers}")
+
+
+def tiers_are_compared_where_there_are_two():
+    for tiers, wanted in ((["kprobe"], False), (["fexit", "kprobe"], True)):
+        script = matrix.guest_script(matrix.QUICK, tiers, [])
+        check((matrix.COMPARED in script) == wanted, f"{tiers}: {script}")
 
 
 def a_rise_of_more_than_three_percent_is_told():

@@ -41,12 +41,18 @@ TESTS = QUICK + (
     "exactly_37_unread_bytes_are_reported_on_abstract_unix",
     "a_full_ring_accuses_nobody",
 )
+# Once a kernel: it runs one workload under each tier itself.
+COMPARED = "the_verdicts_are_the_same_in_every_tier"
 RESULT = re.compile(r"(ok|FAILED|SKIP) \d+ - (\S+) \((.*); ([\d.]+) s\)$")
 OPEN_RESULT = re.compile(r"(ok|FAILED|SKIP) \d+ - (\S+) \((.*)$")
 # Tiers that a kernel can lack; forcing one there has to be refused with a reason.
 CAN_LACK = ("tp_btf", "fexit")
 LOCKDOWN = "lockdown=confidentiality"
-HELPS = re.compile(r"mispair: .*(kernel|tier|lock)")
+# What helps: which tier and what about it, or what to boot with.
+HELPS = {
+    "forced": r"mispair: this kernel does not offer the hook tier {tier}: .*(has no|refused|failed)",
+    "locked": r"mispair: this kernel is locked down .*boot it with lockdown=integrity",
+}
 # Seconds for a boot, and for each tier in it.
 LIMIT_BOOT, LIMIT_TIER = 300, 1800
 
@@ -60,6 +66,9 @@ def guest_script(tests, tiers, cannot):
     for tier in tiers:
         lines += [f"echo == tier {tier}",
                   f"python3 tests/system/run.py --hook {tier} --small {tests} 2>&1"]
+    if len(tiers) > 1:
+        lines += ["echo == tiers",
+                  f"python3 tests/system/run.py --small --only {COMPARED} 2>&1"]
     for tier in cannot:
         lines += [f"echo == force {tier}",
                   f"build/mispair run --hook={tier} -- true 2>&1 </dev/null; echo status $?"]
@@ -124,10 +133,10 @@ def vectors_of(kernel, lines):
                detail, 0.0)
 
 
-def refusal(kernel, tier, test, lines):
+def refusal(kernel, tier, test, lines, why):
     """Exit status 4, and a sentence that helps."""
     text = " ".join(line for line in lines if not line.startswith("status "))
-    if status_of(lines) == 4 and HELPS.search(text):
+    if status_of(lines) == 4 and re.search(HELPS[why].format(tier=tier), text):
         return Row(kernel, tier, test, "ok", text[-300:], 0.0)
     return Row(kernel, tier, test, "FAILED",
                f"status {status_of(lines)}, not 4 and a reason: {text[-300:]}", 0.0)
@@ -140,7 +149,7 @@ def locked(kernel, lines, tiers):
         return Row(kernel, "any", name, "SKIP", "this kernel has no lockdown", 0.0)
     if "tp_btf" in tiers and status_of(lines) == 0:
         return Row(kernel, "any", name, "ok", "tp_btf works there", 0.0)
-    return refusal(kernel, "any", name, lines)
+    return refusal(kernel, "any", name, lines, "locked")
 
 
 def boot(kernel, args, script, limit, append=()):
@@ -168,9 +177,11 @@ def run_guests(kernel, should, args):
     yield vectors_of(name, marks.get("vectors", []))
     for tier in tiers:
         yield from tests_of(name, tier, marks.get(f"tier {tier}") or ["nothing was printed"])
+    if len(tiers) > 1:
+        yield from tests_of(name, "all", marks.get("tiers") or ["nothing was printed"])
     for tier in cannot:
         yield refusal(name, tier, "a_forced_tier_that_cannot_work_gives_status_4",
-                      marks.get(f"force {tier}", []))
+                      marks.get(f"force {tier}", []), "forced")
     marks = boot(kernel, args, LOCKED_SCRIPT, LIMIT_BOOT, [LOCKDOWN])
     yield locked(name, marks.get("locked", []), should)
 

@@ -44,6 +44,7 @@ TRACEPOINTS = {
     "tcp_destroy_sock": ((SK,), (0, 0)),
     "tcp_rcv_space_adjust": ((SK,), (0, 0)),
     "signal_deliver": (("int", "struct kernel_siginfo *", "struct k_sigaction *"), (0, 0)),
+    "hrtimer_expire_entry": (("struct hrtimer *",), (0, 0)),
     "sched_process_fork": ((TASK, TASK), (0, 0)),
     "sched_process_exec": ((TASK,), (0, 0)),
     "sched_process_exit": ((TASK,), (0, 0)),
@@ -54,7 +55,8 @@ ONE_ARCH = {
     ("thread_struct", "fsbase"): "amd64",
     ("thread_struct", "uw.tp_value"): "arm64",
     **{("pt_regs", register): "amd64" for register in ("di", "si", "dx", "cx", "ax")},
-    **{("pt_regs", register): "amd64" for register in ("r8", "r9", "ip")},
+    **{("pt_regs", register): "amd64" for register in ("r8", "r9", "ip", "orig_ax", "ss")},
+    **{("pt_regs", register): "arm64" for register in ("pstate", "syscallno")},
     **{("user_pt_regs", register): "arm64" for register in ("regs", "pc")},
 }
 
