@@ -10,8 +10,8 @@
 
 What a client sends may hold a mark ~N~: the line server answers that request N milliseconds
 late, and a relay hands it on N milliseconds late. Replies stay in order, as on any connection, and
-from then on keep a distance, so that a client that is awake reads them one by one. The line
-server sends the reply to a mark ~N+~ together with the next one.
+the next few keep a distance, so that a client that is awake reads them one by one. The line server
+sends the reply to a mark ~N+~ together with the next one.
 """
 
 import os
@@ -29,8 +29,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 MARK = re.compile(rb"~(\d+)\+?~")
+REDIS_REQUEST = re.compile(rb"(?=\*\d+\r\n)")
 TOGETHER = b"+~"
 DISTANCE = 0.015
+FOLLOWERS = 4
 
 
 def free_port():
@@ -40,9 +42,9 @@ def free_port():
 
 
 def lag(data):
-    """Seconds by which the marks in some bytes delay them, and what comes after them."""
+    """Seconds by which the marks in some bytes delay them, and whether there are any."""
     marks = MARK.findall(data)
-    return sum(int(number) for number in marks) / 1000, DISTANCE if marks else 0
+    return sum(int(number) for number in marks) / 1000, bool(marks)
 
 
 def quick(sock):
@@ -143,12 +145,12 @@ class EachLine(socketserver.StreamRequestHandler):
 
     def handle(self):
         quick(self.connection)
-        kept, distance = b"", 0
+        kept, apart_for = b"", 0
         try:
             for line in self.rfile:
-                before, after = lag(line)
-                time.sleep(before + distance)
-                distance = distance or after
+                before, marked = lag(line)
+                time.sleep(before + (DISTANCE if apart_for else 0))
+                apart_for = FOLLOWERS if marked else max(apart_for - 1, 0)
                 kept += line
                 if TOGETHER not in line:
                     self.wfile.write(kept)
@@ -226,25 +228,27 @@ def relay(client, port):
 
 
 def apart(data):
-    """A marked request and what follows it: on a slow machine they may be read in one piece."""
+    """Requests that came close to each other: redis' one by one, others behind a marked one."""
+    if data.startswith(b"*"):
+        return [part for part in REDIS_REQUEST.split(data) if part]
     mark = MARK.search(data)
     end = data.find(b"\n", mark.end()) + 1 if mark else 0
     return [part for part in (data[:end], data[end:]) if part]
 
 
 def at_once(_):
-    return 0, 0
+    return 0, False
 
 
 def pump(source, target, delay):
-    distance = 0
+    apart_for = 0
     try:
         while data := source.recv(65536):
             for request in apart(data):
-                before, after = delay(request)
-                time.sleep(before + distance)
+                before, marked = delay(request)
+                time.sleep(before + (DISTANCE if apart_for else 0))
                 target.sendall(request)
-                distance = distance or after
+                apart_for = FOLLOWERS if marked else max(apart_for - 1, 0)
     except OSError:
         pass
     try:
