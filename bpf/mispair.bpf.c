@@ -287,6 +287,13 @@ static __noinline int goroutine_left(struct ledger *l, struct proc_rt *rt, struc
 	return status;
 }
 
+/* L's request went out when its process had not been looked into yet, and there is no runtime. */
+static __always_inline void owner_known_late(struct ledger *l, struct proc_rt *rt, __u32 tgid)
+{
+	if (l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid && rt && rt->state == RT_NONE)
+		l->owner.kind = OWNER_THREAD;
+}
+
 /* Who sends, and is the owner before still waiting: into T, where it is forgotten how it came. */
 static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 {
@@ -307,10 +314,7 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 		owner_now(&who, rt, tgid, tid);
 		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
 	}
-	/* The request before went out when this process was not looked into yet. */
-	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid &&
-	    rt && rt->state == RT_NONE)
-		l->owner.kind = OWNER_THREAD;
+	owner_known_late(l, rt, tgid);
 	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
 	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == who.tid)
 		who.kind = OWNER_NONE;
@@ -518,6 +522,8 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 	} else if (l->watch && (!wait_perhaps(l->watch) || in.now - l->last_rx_ns >= REST_NS)) {
 		in.unread = unix_unread(opt_kprobe, sk, &in.unread_exact);
 	}
+	if (l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid)
+		owner_known_late(l, bpf_map_lookup_elem(&procs, &tgid), tgid);
 	if (ledger_owed(l) && gave_up(l, &vain)) {
 		in.prior = l->gave_up;
 		ci = &vain;

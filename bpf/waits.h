@@ -136,6 +136,9 @@ static __always_inline __u8 waited(struct ledger *l, __u32 tgid, struct cancel_i
 	return WAIT_LOOP_TIMED_OUT;
 }
 
+/* Is the address of hrtimer_wakeup() known? 0: no timer has fired yet, 1: yes, 2: no. */
+__u32 timers_known;
+
 /* Somebody's time is up. Runs in whatever context the timer fires in: current is anybody. */
 SEC("tp_btf/hrtimer_expire_entry")
 int BPF_PROG(on_timer, struct hrtimer *timer)
@@ -146,6 +149,8 @@ int BPF_PROG(on_timer, struct hrtimer *timer)
 	enum waiting_call call;
 	__u32 tgid;
 
+	if (!timers_known)
+		timers_known = &hrtimer_wakeup ? 1 : 2;
 	if (timer->function != (void *)&hrtimer_wakeup)
 		return 0;
 	task = FIELD(true, (struct hrtimer_sleeper *)timer, task);

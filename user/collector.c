@@ -60,7 +60,7 @@ struct collector {
 	struct sinks sinks;
 	int epoll, signals, tick, retry, view; /* view: -1 if no sink has a terminal */
 	sigset_t mask;
-	bool stopping;
+	bool stopping, timers_said;
 	unsigned int ticks;
 	uint64_t started_ns, next_stats_ns;
 	const char *reason;
@@ -372,6 +372,12 @@ static void refresh(struct collector *c)
 	if (!all)
 		feed(c, ITEM_KEPT, r.now, &item, sizeof(item));
 	feed(c, ITEM_ROUND_END, r.now, NULL, 0);
+	if (!c->timers_said && c->view < 0 && session_blind_to_timers(c->session)) {
+		c->timers_said = true;
+		fprintf(stderr,
+			"mispair: waits that end by their timeout are not seen: this kernel "
+			"hides where its hrtimer_wakeup() is\n");
+	}
 	runtimes_refresh(c->runtimes);
 	adapters_refresh(c->adapters, r.now);
 	sample(c, now_ns());

@@ -515,7 +515,10 @@ static void on_close(struct correlator *c, struct track *t, const struct ev_step
 		if (!gap(c, t, e->head.ts)) {
 			finding_begin(t, &f, VERDICT_CLOSED, e->head.ts);
 			say(c, t, &f);
-			closed = pools_closed(&c->pools, t->tgid, &t->sock, &t->l, &f, c->round);
+			closed = ledger_multiplexed(&t->l)
+					 ? 0
+					 : pools_closed(&c->pools, t->tgid, &t->sock, &t->l, &f,
+							c->round);
 			if (closed)
 				pool_leaks(c, &f, closed);
 		}

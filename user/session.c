@@ -450,6 +450,11 @@ const char *session_degraded(const struct session *s)
 	return s->degraded;
 }
 
+bool session_blind_to_timers(const struct session *s)
+{
+	return s->skel->bss->timers_known == 2;
+}
+
 const char *const *session_hooks(const struct session *s)
 {
 	return s->hooks;

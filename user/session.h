@@ -111,4 +111,10 @@ int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX]);
 /* What this kernel cannot give although a tier works, as a sentence; "" for nothing. */
 const char *session_degraded(const struct session *s);
 
+/*
+ * Are waits that time out invisible, since the kernel hides the address of hrtimer_wakeup()
+ * (kernel.kptr_restrict=2) or has given it another name? Known once any timer has fired.
+ */
+bool session_blind_to_timers(const struct session *s);
+
 #endif
