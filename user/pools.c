@@ -8,7 +8,7 @@
 /* One connection fewer may be a pool that shrinks. */
 #define CLOSED_MIN  2
 /* Who needs another connection makes one within this time, and a look has seen it. */
-#define REPLACE_NS  100000000ULL
+#define REPLACE_NS  75000000ULL
 /* Rounds after which what was closed is forgotten. */
 #define KEEP_ROUNDS 240
 
