@@ -727,12 +727,14 @@ static bool attach_one(struct session_probe *p, const struct bpf_program *prog, 
 static void attach_probe(void *arg, bool last)
 {
 	struct session_probe *p = arg;
-	struct mispair_bpf *skel = p->s->skel;
 	const struct session_task_probes *at = &p->at;
+	struct mispair_bpf *skel;
 	bool ok;
 
+	/* At the end another thread may have freed it by now. */
 	if (last)
 		return;
+	skel = p->s->skel;
 	ok = attach_one(p, skel->progs.task_cancel, false, at->cancel) &&
 	     attach_one(p, skel->progs.task_finalize, false, at->finalize) &&
 	     attach_one(p, skel->progs.step_ends, true, at->step_call) &&

@@ -17,10 +17,10 @@ struct job {
 
 struct worker {
 	pthread_mutex_t lock;
-	pthread_cond_t more;
+	pthread_cond_t more, idle;
 	pthread_t thread;
 	struct job *first, **last;
-	int n;
+	int n, unaware; /* jobs; those that run and were not told of the end */
 	bool ending;
 };
 
@@ -42,10 +42,13 @@ static void *work(void *arg)
 			w->last = &w->first;
 		w->n--;
 		ending = w->ending;
+		w->unaware += !ending;
 		pthread_mutex_unlock(&w->lock);
 		j->fn(j->arg, ending);
 		free(j);
 		pthread_mutex_lock(&w->lock);
+		w->unaware -= !ending;
+		pthread_cond_broadcast(&w->idle);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -59,6 +62,7 @@ struct worker *worker_new(void)
 		return NULL;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->more, NULL);
+	pthread_cond_init(&w->idle, NULL);
 	w->last = &w->first;
 	if (thread_start(&w->thread, work, w)) {
 		free(w);
@@ -93,6 +97,9 @@ void worker_free(struct worker *w)
 		return;
 	pthread_mutex_lock(&w->lock);
 	w->ending = true;
+	/* What a job has begun to make, a later one takes down: not both at a time. */
+	while (w->unaware)
+		pthread_cond_wait(&w->idle, &w->lock);
 	n = w->n - 1;
 	pthread_cond_signal(&w->more);
 	pthread_mutex_unlock(&w->lock);
@@ -105,5 +112,6 @@ void worker_free(struct worker *w)
 	pthread_join(w->thread, NULL);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->more);
+	pthread_cond_destroy(&w->idle);
 	free(w);
 }
