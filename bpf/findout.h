@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * At a send: who sends, and how did the wait of the owner before end? What the owner's memory, its
+ * thread, its goroutine and the probes say, put together. Included by mispair.bpf.c.
+ */
+#ifndef MISPAIR_FINDOUT_H
+#define MISPAIR_FINDOUT_H
+
+/*
+ * The reply was read, and then its owner was cancelled before it had run again: it still waited for
+ * the future that the reply completed. Opens the abandonment; NULL: nothing of the kind was probed.
+ */
+static __always_inline struct cancel_info *late_cancel(struct ledger *l)
+{
+	struct cancel_info *ci = l->replies ? probed(&l->owner, l->reply_ns) : 0;
+
+	if (!ci || !ci->waiter || ci->waiter != l->owner.waiter ||
+	    ci->waiter_state != PYFUT_FINISHED)
+		return 0;
+	ledger_late_cancel(l, ci->ts);
+	return ci;
+}
+
+/* A receive that failed with RET. Only one that could block says that somebody waited. */
+static __always_inline void handle_failed_recv(struct sock *sk, int ret, int flags)
+{
+	struct ledger *l;
+	__u8 status = WAIT_INTERRUPTED;
+
+	if (ret == -EAGAIN && !(flags & MSG_DONTWAIT))
+		status = WAIT_TIMED_OUT;
+	else if (ret != -EINTR && (ret > -ERESTARTSYS || ret < -ERESTART_RESTARTBLOCK))
+		return;
+	l = ledger_of(false, sk);
+	if (l && l->owner.kind == OWNER_THREAD)
+		ledger_gave_up(l, status, bpf_ktime_get_ns());
+}
+
+/* How the wait of L's owner, a thread, ended: CI, and true if it did. */
+static __always_inline bool gave_up(struct ledger *l, struct cancel_info *ci)
+{
+	struct handled_signal *s;
+
+	if (!l->gave_up)
+		return false;
+	__builtin_memset(ci, 0, sizeof(*ci));
+	ci->ts = l->gave_up_ns;
+	if (l->gave_up != WAIT_INTERRUPTED)
+		return true;
+	s = bpf_map_lookup_elem(&signals, &l->owner.tid);
+	if (s && s->ts >= l->gave_up_ns) {
+		ci->signal = s->signal;
+		ci->by_tid = s->sender;
+	}
+	return true;
+}
+
+/*
+ * A reply without an owner was read, and LEFT bytes (-1: not known) lie in the stream's buffer now.
+ * None: somebody has taken it out, late. Some, after a task was seen to wait for them: it only
+ * probed, as pools do with a timeout of zero.
+ */
+static __always_inline void look_again(struct ledger *l, int left)
+{
+	if (left == 0)
+		l->abandoned = 0;
+	if (left > 0 && l->doubt && !ledger_owed(l)) {
+		l->abandoned = l->doubt;
+		l->residue_bytes = left;
+	}
+	l->doubt = 0;
+}
+
+/*
+ * Has a probe said that the wait of L's owner, a thread, was cancelled? Into CI, and 1. A Ruby
+ * thread is interrupted for a signal's sake, too: that is no more than a signal.
+ */
+static __noinline int told(struct ledger *l, struct cancel_info *ci)
+{
+	__u32 tid = l->owner.tid;
+	struct probed_wait *w = bpf_map_lookup_elem(&probed_waits, &tid);
+
+	if (!w || w->tgid != l->owner.tgid || w->ts <= l->last_tx_ns)
+		return 0;
+	__builtin_memset(ci, 0, sizeof(*ci));
+	ci->ts = w->ts;
+	ci->by_tid = w->by;
+	ci->adapter = w->adapter;
+	return 1;
+}
+
+/* A hint since SINCE, if there is one: into CI. */
+static __noinline int hinted(__u32 tgid, __u64 since, struct cancel_info *ci)
+{
+	struct cancel_hint *h = bpf_map_lookup_elem(&hints, &tgid);
+
+	if (!h || h->ts < since)
+		return 0;
+	__builtin_memset(ci, 0, sizeof(*ci));
+	ci->ts = h->ts;
+	ci->by_tid = h->by;
+	ci->by_task = h->what;
+	ci->adapter = h->adapter;
+	return 1;
+}
+
+/* How the wait of T's owner, a thread, ended: enum wait_status, and T->why. */
+static __always_inline __u8 thread_wait(struct tracked *t, __u32 tgid)
+{
+	struct ledger *l = &t->l;
+	__u8 status = gave_up(l, &t->why) ? l->gave_up : waited(l, tgid, &t->why);
+
+	if (told(l, &t->why)) {
+		if (t->why.adapter != ADAPTER_RUBY)
+			return WAIT_PROBED;
+		return wait_in_vain(status) || !ledger_asks(l) ? status : WAIT_POLL_INTERRUPTED;
+	}
+	/* Whose wait it was is known, and what it was for perhaps by the hint. */
+	if (wait_perhaps(status))
+		hinted(l->owner.tgid, l->last_tx_ns, &t->why);
+	return status;
+}
+
+/* What has become of L's owner, a goroutine, while another one of its process sends. */
+static __noinline int goroutine_left(struct ledger *l, struct proc_rt *rt, struct cancel_info *why)
+{
+	int status = goroutine_wait(&l->owner, rt);
+
+	hinted(l->owner.tgid, l->req_ns, why);
+	return status;
+}
+
+/* L's request went out when its process had not been looked into yet, and there is no runtime. */
+static __always_inline void owner_known_late(struct ledger *l, struct proc_rt *rt, __u32 tgid)
+{
+	if (l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid && rt && rt->state == RT_NONE)
+		l->owner.kind = OWNER_THREAD;
+}
+
+/* Who sends, and is the owner before still waiting: into T, where it is forgotten how it came. */
+static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
+{
+	struct ledger *l = &t->l;
+	struct cancel_info *ci = 0;
+	struct owner who = {};
+	struct proc_rt *rt;
+
+	t->why.ts = 0;
+	t->prior = WAIT_UNKNOWN;
+	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
+		rt = 0;
+		who.tgid = tgid;
+		who.tid = tid;
+		who.kind = OWNER_THREAD;
+	} else {
+		rt = bpf_map_lookup_elem(&procs, &tgid);
+		owner_now(&who, rt, tgid, tid);
+		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
+	}
+	owner_known_late(l, rt, tgid);
+	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
+	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == who.tid)
+		who.kind = OWNER_NONE;
+	t->who = who;
+	if (ledger_owed(l)) {
+		t->prior = wait_now(l, rt, tgid, &ci);
+		if (t->prior == WAIT_UNKNOWN && t->who.kind == OWNER_THREAD)
+			t->prior = thread_wait(t, tgid);
+		if (rt && t->who.kind == OWNER_GOROUTINE && l->owner.kind == OWNER_GOROUTINE &&
+		    !owner_same(&l->owner, &t->who))
+			t->prior = goroutine_left(l, rt, &t->why);
+	} else if (rt && rt->probe_seq != l->probe_seq) {
+		ci = late_cancel(l);
+	}
+	if (ci)
+		t->why = *ci;
+	if ((l->abandoned || l->doubt) && rt)
+		look_again(l, stream_size(rt, l->stream));
+	return 0;
+}
+
+#endif
