@@ -68,9 +68,8 @@ struct handled_signal {
 /* How a thread's last wait ended; key: thread. */
 struct ended_wait {
 	__u64 ts;
-	__u32 by;    /* the thread that cancelled it; 0: unknown */
 	__u8 status; /* enum wait_status */
-	__u8 pad[3];
+	__u8 pad[7];
 };
 
 /* A probe has said that a thread's wait was cancelled; key: thread. */

@@ -174,13 +174,13 @@ struct ledger {
 	__u32 steps;	    /* events emitted about this socket */
 	__u32 queued;	    /* bytes that the last receive left in the queue */
 	__u64 gave_up_ns;
-	__u32 watch_unread; /* bytes of old replies in the queue when the watch began */
-	__u32 watch_rx;	    /* bytes read since */
-	__u16 watch_left;   /* requests until the watch ends */
-	__u8 doubt;	    /* enum wait_status: a drain that the next send makes sure of */
-	__u8 perhaps;	    /* requests overtaken by what a thread's waits say */
-	__u32 pushes;	    /* receives of what had not been asked for */
-	__u64 stream;	    /* the StreamReader that its owners read from, 0 or 1: not known */
+	__u32 pad;
+	__u32 watch_rx;	  /* bytes read since the last request, while one is watched */
+	__u16 watch_left; /* requests until the watch ends */
+	__u8 doubt;	  /* enum wait_status: a drain that the next send makes sure of */
+	__u8 perhaps;	  /* requests overtaken by what a thread's waits say */
+	__u32 pushes;	  /* receives of what had not been asked for */
+	__u64 stream;	  /* the StreamReader that its owners read from, 0 or 1: not known */
 };
 
 /* One send, receive or close, as a shim saw it. */
@@ -395,10 +395,8 @@ LEDGER_INLINE void ledger_commit(struct ledger *l, const struct ledger_in *in,
 			   (ev & LE_LAGGED || (!(ev & LE_UNREAD) && !l->watch_left--))) {
 			l->watch = 0;
 		}
-		if (l->watch) {
-			l->watch_unread = in->unread_exact ? in->unread : 0;
+		if (l->watch)
 			l->watch_rx = 0;
-		}
 		l->requests++;
 		l->req_ns = in->now;
 		l->req_bytes = in->bytes;

@@ -118,7 +118,6 @@ static __always_inline __u8 waited(struct ledger *l, __u32 tgid, struct cancel_i
 	w = bpf_map_lookup_elem(&waits, &l->owner.tid);
 	if (w && w->ts > l->last_tx_ns && w->status < WAIT_MAX) {
 		why->ts = w->ts;
-		why->by_tid = w->by;
 		return w->status;
 	}
 	/* Also one that came while it did something else: a handler may not return there. */
