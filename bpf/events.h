@@ -263,7 +263,7 @@ struct filters {
 _Static_assert(sizeof(struct ev_head) == 40, "ev_head");
 _Static_assert(sizeof(struct owner) == 64, "owner");
 _Static_assert(sizeof(struct ledger) == 64 * 4, "ledger");
-_Static_assert(__builtin_offsetof(struct ledger, replies) == 64, "ledger.replies");
+_Static_assert(__builtin_offsetof(struct ledger, tx_bytes) == 56, "ledger.tx_bytes");
 _Static_assert(__builtin_offsetof(struct ledger, owner) == 128, "ledger.owner");
 _Static_assert(sizeof(struct ledger_in) == 32, "ledger_in");
 _Static_assert(sizeof(struct cancel_info) == 64, "cancel_info");

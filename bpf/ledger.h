@@ -129,38 +129,39 @@ enum ledger_event {
 #define LEDGER_SYNC_CLEAN   4
 
 /*
- * Four cache lines, in the order of use: a send by a thread that owned the request before touches
- * the first, and reads two fields of the second and the third.
+ * In the order of use. The refresh pass reads the first 56 bytes of each ledger and, of one that
+ * lies still, nothing else: with the word that the kernel keeps before it that is one cache line.
  */
 struct ledger {
-	/* sends */
 	__u64 requests;
-	__u64 tx_bytes;
-	__u64 req_ns;	  /* first send of the current request */
+	__u64 replies;
 	__u64 last_tx_ns; /* last send */
-	__u32 req_bytes;
+	__u64 last_rx_ns;
 	__u32 tx_seq;	 /* sends so far: owed while it differs from rx_seen */
-	__u32 clean;	 /* requests sent when the one before had been answered */
-	__u32 continued; /* sends that continued a request: pipelining or parts */
-	__u32 plain_gen; /* generation of process knowledge in which its owner was a thread */
-	__u32 overlaps;	 /* sends while another owner still waited */
-	__u32 hot;	 /* further steps to report in full */
+	__u32 rx_seen;	 /* tx_seq at the last receive */
 	__u8 abandoned;	 /* enum wait_status of an abandoned exchange, 0 if none is open */
 	__u8 flags;	 /* enum ledger_flags */
 	__u8 gave_up;	 /* enum wait_status: how the last receive for this reply ended in vain */
 	__u8 watch;	 /* the same, of a request that was overtaken: does a lag stay? */
+	__u32 clean;	 /* requests sent when the one before had been answered */
+	__u32 plain_gen; /* generation of process knowledge in which its owner was a thread */
+	__u32 hot;	 /* further steps to report in full */
+
+	/* sends */
+	__u64 tx_bytes;
+	__u64 req_ns; /* first send of the current request */
+	__u32 req_bytes;
+	__u32 continued; /* sends that continued a request: pipelining or parts */
 
 	/* receives */
-	__u64 replies;
 	__u64 rx_bytes;
 	__u64 reply_ns; /* first receive after the current request */
-	__u64 last_rx_ns;
 	__u32 reply_bytes;
 	__u32 residue_bytes;
-	__u32 rx_seen;	  /* tx_seq at the last receive */
 	__u32 emptied_at; /* tx_seq when a receive last left the queue empty */
 	__u32 waits;	  /* first reply bytes that found their owner waiting */
-	__u32 leaves;	  /* ... that found the owner finished or gone */
+	__u32 overlaps;	  /* sends while another owner still waited */
+	__u32 leaves;	  /* first reply bytes that found the owner finished or gone */
 	__u32 probe_seq;  /* the process's count of probed cancellations at the reply */
 	__u32 lag;	  /* abandoned replies that the connection was reused over */
 

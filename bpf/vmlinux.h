@@ -97,7 +97,18 @@ struct tcp_skb_cb {
 	__u32 ack_seq;
 };
 
-struct bpf_local_storage;
+struct bpf_local_storage {
+	struct sock *owner;
+};
+
+struct bpf_local_storage_data {
+	__u8 data[0];
+};
+
+struct bpf_local_storage_elem {
+	struct bpf_local_storage *local_storage;
+	struct bpf_local_storage_data sdata;
+};
 
 struct sock {
 	struct sock_common __sk_common;

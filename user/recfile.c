@@ -38,7 +38,7 @@ static const uint32_t layout[REC_LAYOUT_MAX] = {
 	offsetof(struct ev_step, in),
 	offsetof(struct ev_step, who),
 	offsetof(struct ev_step, addr),
-	offsetof(struct ledger, replies),
+	offsetof(struct ledger, tx_bytes),
 	offsetof(struct ledger, owner),
 	offsetof(struct ledger, req_ns),
 	offsetof(struct ledger, flags),

@@ -179,7 +179,8 @@ int tui_term_open(bool color, bool mouse)
 	prepare_restore();
 	term.taken = true;
 	catch_crashes();
-	set_escdelay(50);
+	/* Milliseconds: a sequence comes in one piece, and each key is answered within 50. */
+	set_escdelay(25);
 	set_modes();
 	term.color = color && has_colors();
 	if (term.color)
