@@ -159,11 +159,11 @@ struct ledger {
 	__u32 reply_bytes;
 	__u32 residue_bytes;
 	__u32 emptied_at; /* tx_seq when a receive last left the queue empty */
-	__u32 waits;	  /* first reply bytes that found their owner waiting */
-	__u32 overlaps;	  /* sends while another owner still waited */
-	__u32 leaves;	  /* first reply bytes that found the owner finished or gone */
 	__u32 probe_seq;  /* the process's count of probed cancellations at the reply */
-	__u32 lag;	  /* abandoned replies that the connection was reused over */
+	__u32 reads;	  /* receives */
+	__u32 read_bytes; /* of the last of them */
+	__u32 waits;	  /* first reply bytes that found their owner waiting */
+	__u32 leaves;	  /* ... that found the owner finished or gone */
 
 	struct owner owner; /* of the current request */
 
@@ -175,13 +175,14 @@ struct ledger {
 	__u32 steps;	    /* events emitted about this socket */
 	__u32 queued;	    /* bytes that the last receive left in the queue */
 	__u64 gave_up_ns;
-	__u32 pad;
-	__u32 watch_rx;	  /* bytes read since the last request, while one is watched */
-	__u16 watch_left; /* requests until the watch ends */
-	__u8 doubt;	  /* enum wait_status: a drain that the next send makes sure of */
-	__u8 perhaps;	  /* requests overtaken by what a thread's waits say */
-	__u32 pushes;	  /* receives of what had not been asked for */
-	__u64 stream;	  /* the StreamReader that its owners read from, 0 or 1: not known */
+	__u32 lag;	 /* abandoned replies that the connection was reused over */
+	__u32 overlaps;	 /* sends while another owner still waited */
+	__u32 watch_rx;	 /* bytes read since the last request, while one is watched */
+	__u8 watch_left; /* requests until the watch ends */
+	__u8 doubt;	 /* enum wait_status: a drain that the next send makes sure of */
+	__u8 perhaps;	 /* requests overtaken by what a thread's waits say */
+	__u8 pushes;	 /* receives of what had not been asked for, to LEDGER_PUSHES_MAX */
+	__u64 stream;	 /* the StreamReader that its owners read from, 0 or 1: not known */
 };
 
 /* One send, receive or close, as a shim saw it. */
@@ -464,7 +465,8 @@ LEDGER_INLINE __u32 ledger_recv(struct ledger *l, const struct ledger_in *in)
 			l->leaves++;
 	} else {
 		l->reply_bytes += in->bytes;
-		if (!l->queued && in->now - l->last_rx_ns >= LEDGER_PUSH_NS)
+		if (!l->queued && in->now - l->last_rx_ns >= LEDGER_PUSH_NS &&
+		    l->pushes < LEDGER_PUSHES_MAX)
 			l->pushes++;
 		if (l->abandoned) {
 			ev |= LE_RESIDUE;
@@ -483,6 +485,8 @@ LEDGER_INLINE __u32 ledger_recv(struct ledger *l, const struct ledger_in *in)
 		ev |= LE_LAGGED;
 	l->watch_rx += in->bytes;
 	l->rx_bytes += in->bytes;
+	l->reads++;
+	l->read_bytes = in->bytes;
 	l->last_rx_ns = in->now;
 	l->probe_seq = in->probe_seq;
 	l->rx_seen = l->tx_seq;

@@ -36,7 +36,7 @@ static __noinline int loop_is_ours(__u64 loop, __u32 tgid)
 	struct ev_loop *e;
 
 	if (v)
-		return v->thread_self ? v->thread_self == thread_self(task) : -1;
+		return v->thread_self ? is_pthread(v->thread_self, thread_self(task)) : -1;
 	if (bpf_map_update_elem(&loops, &key, &asked, BPF_NOEXIST))
 		return -1;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
@@ -259,24 +259,17 @@ static __noinline __u64 waits_for_data(struct proc_rt *rt, __u64 coro)
 	return awaited;
 }
 
-/*
- * Attributes of a StreamReader, by their order in its __init__, which is their order in the table
- * that the instances of a class share (3.9 to 3.11, Lib/asyncio/streams.py). Believed only where
- * `_waiter` is what a task inside _wait_for_data waits for.
- */
-enum { STREAM_LOOP = 1, STREAM_BUFFER = 2, STREAM_WAITER = 4, STREAM_WORDS = 5 };
-
-/* Reads them from the StreamReader at ADDR. 0, or -1. */
+/* Reads the STREAM_WORDS attributes of the StreamReader at ADDR. 0, or -1. */
 static __noinline int look_at_stream(struct proc_rt *rt, __u64 addr, __u64 *v)
 {
 	__u64 values = 0, dict = 0;
 
 	if (rt->layout.frames == PYFRAMES_311)
-		bpf_probe_read_user(&values, 8, (void *)(addr - 32));
+		bpf_probe_read_user(&values, 8, (void *)(addr + PYOBJ_VALUES_311));
 	if (!values) {
-		addr += rt->layout.frames == PYFRAMES_311 ? -24 : 16;
+		addr += rt->layout.frames == PYFRAMES_311 ? PYOBJ_DICT_311 : PYOBJ_DICT;
 		if (bpf_probe_read_user(&dict, 8, (void *)addr) || !dict ||
-		    bpf_probe_read_user(&values, 8, (void *)(dict + 40)) || !values)
+		    bpf_probe_read_user(&values, 8, (void *)(dict + PYDICT_VALUES)) || !values)
 			return -1;
 	}
 	return bpf_probe_read_user(v, 8 * STREAM_WORDS, (void *)values) ? -1 : 0;

@@ -39,6 +39,22 @@ enum pyframes {
 	PYFRAMES_311, /* the frame lies in the coroutine; stacktop counts */
 };
 
+/*
+ * Where an instance has its attributes: in the values array of its dict (3.9, 3.10), or in an array
+ * of its own as long as nobody asked for its dict (3.11).
+ */
+#define PYOBJ_VALUES_311 -32
+#define PYOBJ_DICT_311	 -24
+#define PYOBJ_DICT	 16
+#define PYDICT_VALUES	 40
+
+/*
+ * Attributes of a StreamReader, by their order in its __init__, which is their order in the table
+ * that the instances of a class share (3.9 to 3.11, Lib/asyncio/streams.py). Believed only where
+ * `_waiter` is what a task inside _wait_for_data waits for.
+ */
+enum { STREAM_LOOP = 1, STREAM_BUFFER = 2, STREAM_WAITER = 4, STREAM_WORDS = 5 };
+
 /* PyObject head and the loop, at 0 of every Task. */
 struct pytask_head {
 	__u64 refcnt;

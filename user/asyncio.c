@@ -18,6 +18,7 @@
 #include "pyimage.h"
 #include "pylayout.h"
 #include "pyloop.h"
+#include "pystream.h"
 #include "procinfo.h"
 #include "remote.h"
 
@@ -637,6 +638,15 @@ uint8_t runtimes_judge(struct runtimes *r, const struct ledger_row *row)
 	    remote_read(p->tgid, k.tail.waiter + p->rt.layout.state, &k.waiter_state, 4))
 		k.waiter_state = PYFUT_PENDING;
 	return pytask_judge(o, &k, p->rt.task_type, p->rt.layout.has_cancels);
+}
+
+uint32_t runtimes_buffered(struct runtimes *r, const struct ledger_row *row)
+{
+	struct runtime *p = find(r, row->l.owner.tgid);
+
+	if (!p || p->state != RT_READY || row->l.owner.kind != OWNER_TASK)
+		return 0;
+	return pystream_left(p->tgid, &p->rt.layout, row->l.stream);
 }
 
 int runtimes_inspect(uint32_t pid, struct runtime_report *out)

@@ -54,6 +54,10 @@ uint64_t runtimes_late(const struct runtimes *r);
 /* What the memory of the owner of ROW's request says now: enum wait_status. */
 uint8_t runtimes_judge(struct runtimes *r, const struct ledger_row *row);
 
+/* Bytes in the buffer of the StreamReader that its owners read from, for which no task waits; 0 if
+ * that is not known. */
+uint32_t runtimes_buffered(struct runtimes *r, const struct ledger_row *row);
+
 /* Looks into PID without a session, for `mispair probe PID`. 0 or -errno. */
 int runtimes_inspect(uint32_t pid, struct runtime_report *out);
 

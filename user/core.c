@@ -309,6 +309,8 @@ static void take_row(struct core *c, const struct item_row *r)
 	tell_row(c, &r->row);
 	if (r->rested && r->row.l.watch)
 		correlate_rest(c->correlator, &r->row, c->round_ns);
+	if (r->rested && r->row.l.lag)
+		correlate_buffered(c->correlator, &r->row, r->buffered, c->round_ns);
 	if (!r->looked)
 		return;
 	k = find(c, r->row.l.owner.tgid);

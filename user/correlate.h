@@ -48,6 +48,13 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
  */
 void correlate_rest(struct correlator *c, const struct ledger_row *row, uint64_t now);
 
+/*
+ * What it found on a socket that lies idle after a cancelled owner had sent again: BYTES in the
+ * buffer of its StreamReader, for which nobody waits.
+ */
+void correlate_buffered(struct correlator *c, const struct ledger_row *row, uint32_t bytes,
+			uint64_t now);
+
 /* Is there a connection on which a request was overtaken? Then looks are worth more. */
 bool correlate_watching(const struct correlator *c);
 

@@ -69,7 +69,8 @@ struct item_sample {
 struct item_row {
 	struct ledger_row row;
 	uint32_t looked, status;
-	uint32_t rested, pad; /* nothing has moved on it for a while */
+	uint32_t rested;   /* nothing has moved on it for a while */
+	uint32_t buffered; /* bytes in the stream's buffer that nobody waits for, 0: not known */
 };
 
 struct item_gone {

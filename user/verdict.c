@@ -116,7 +116,9 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 		v->kind = REUSE_UNREAD;
 
 	if (in->what & LE_SWALLOWED) {
+		/* It may be cleaning up. What lies in its buffer when all is over tells. */
 		v->confidence = CONF_SUSPECT;
+		v->hold = true;
 		v->reason = "the cancelled owner itself sent again; it may know what it does";
 	} else if (!self_read && v->kind != REUSE_UNREAD) {
 		/* A reader task could sort the replies, as aioredis 1.3 does; what follows may
@@ -161,6 +163,14 @@ enum confidence verdict_lag(const struct ledger *l, uint8_t status)
 	if (wait_perhaps(status))
 		return l->pushes < LEDGER_PUSHES_MAX ? CONF_LIKELY : CONF_SUSPECT;
 	return ledger_exclusive(l) && !l->continued ? CONF_CERTAIN : CONF_LIKELY;
+}
+
+enum confidence verdict_buffered(const struct ledger *l)
+{
+	if (!ledger_self_read(l) || l->takeovers || ledger_multiplexed(l) ||
+	    !task_verified(&l->owner))
+		return CONF_SUSPECT;
+	return CONF_LIKELY;
 }
 
 enum confidence verdict_idle(const struct ledger *l, bool named)

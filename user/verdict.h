@@ -32,6 +32,9 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
  * one behind since. */
 enum confidence verdict_lag(const struct ledger *l, uint8_t status);
 
+/* A cancelled owner sent again, took the reply that it was owed, and left its last one behind. */
+enum confidence verdict_buffered(const struct ledger *l);
+
 /* An abandoned exchange on a connection that lies idle. */
 enum confidence verdict_idle(const struct ledger *l, bool named);
 

@@ -105,6 +105,10 @@ PYTHON_CLIENTS = [
         PYTHON_REDIS),
     row("pyredis-sync-pubsub", "correct_redis.py",
         ways("subscriptions", server=REDIS, more=("--operations", "200")), PYTHON_REDIS),
+    row("swallowed-with-care", "swallow.py",
+        [(f"{then} {order}", ("--port", "{redis}", "--order", order, "--then", then))
+         for then in ("drains", "both", "farewell") for order in ("early", "late")], PYTHON_REDIS,
+        "a cancelled task that goes on with its connection, as the bug does, and does no wrong"),
     row("redis-hangs-up-when-idle", "correct_redis.py",
         ways("idle", server=REDIS, more=("--operations", "100")), PYTHON_REDIS),
     row("aioredis-shared", "aioredis_shared.py",

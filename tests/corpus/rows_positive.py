@@ -100,9 +100,13 @@ ROWS = [
     Row("seed-2-swallowed", "F2", True, "swallow.py",
         [(f"{name} {label}", words, form)
          for name, more in (("swallowed", ()), ("nested", ("--nested",)))
-         for label, words, form in asyncio_orders("--port", "{redis}", "--echoes", 4, *more)]
+         for label, words, form in asyncio_orders("--port", "{redis}", "--echoes", 4,
+                                                   "--work", "0.005", *more)]
         + [("the fix", ("--port", "{redis}", "--stock"), "fix")], REDIS,
         "a cancelled task goes on sending"),
+    Row("seed-2-swallowed-at-once", "F3", True, "swallow.py",
+        asyncio_orders("--port", "{redis}", "--echoes", 4)[:2], REDIS,
+        "hard: asked without a pause, several replies come in one read of the client's own buffer"),
     Row("seed-2-wait-for", "F2", True, "minipool.py", asyncio_orders(*VARIED, "--kind", "wait_for"),
         REDIS[:1]),
     Row("seed-2-handler", "F2", True, "aiohttp_disconnect.py",

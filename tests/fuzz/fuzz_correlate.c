@@ -190,6 +190,7 @@ static void do_row(struct input *in, struct judge *j, bool raw, uint64_t cookie,
 	set_properties(&row.l, cookie);
 	correlate_seen(j->c, &row);
 	correlate_rest(j->c, &row, now);
+	correlate_buffered(j->c, &row, byte(in), now);
 	correlate_watching(j->c);
 	if (byte(in) & 1)
 		correlate_idle(j->c, &row, status, status & 1 ? "a rather long name" : NULL, now);

@@ -426,6 +426,7 @@ static void a_cancelled_owner_that_sends_again_is_suspect_and_swallowed(void **s
 	struct conn x = abandoned(w, 1);
 
 	SEND(&x, START + MS, task(7), 15, .prior = WAIT_RISEN);
+	correlate_tick(w->c, START + MS + 2 * GRACE);
 	assert_only(w, VERDICT_REUSED, CONF_SUSPECT);
 	assert_true(w->said[0].swallowed);
 	assert_string_equal(w->said[0].owner_prev, w->said[0].owner_next);

@@ -148,9 +148,9 @@ static const struct reuse_case cases[] = {
 	  LE_REUSED_RESIDUE, WAIT_CANCELLED, GOOD | TAKE, REUSE_RESIDUE, CONF_SUSPECT, false },
 	/* The owner itself. */
 	{ "a_cancelled_owner_that_sends_again_is_suspect",
-	  LE_SWALLOWED, WAIT_RISEN, GOOD | PROBED, REUSE_OUTSTANDING, CONF_SUSPECT, false },
+	  LE_SWALLOWED, WAIT_RISEN, GOOD | PROBED, REUSE_OUTSTANDING, CONF_SUSPECT, true },
 	{ "a_cancelled_owner_that_sends_over_unread_bytes_is_suspect",
-	  LE_SWALLOWED | LE_UNREAD, WAIT_RISEN, GOOD, REUSE_UNREAD, CONF_SUSPECT, false },
+	  LE_SWALLOWED | LE_UNREAD, WAIT_RISEN, GOOD, REUSE_UNREAD, CONF_SUSPECT, true },
 	/* Unread, and nothing ended a wait. */
 	{ "a_rest_left_unread_on_an_exclusive_connection_is_likely",
 	  LE_UNREAD, WAIT_UNKNOWN, GOOD, REUSE_UNREAD, CONF_LIKELY, false },

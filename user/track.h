@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside the correlator: one track a suspicious connection, the story that proves what is said
+ * about it, and how it is said. correlate.c feeds it with steps, correlate_rest.c with time and
+ * with what lies idle.
+ *
+ * Invariants: a track has at most one open abandonment; what it says about it grows (abandoned,
+ * dirty, reused) and is said once. A track whose evidence has a gap says `unobserved` once and
+ * then nothing: a false accusation is our worst bug.
+ */
+#ifndef MISPAIR_TRACK_H
+#define MISPAIR_TRACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "correlate.h"
+#include "describe.h"
+#include "pools.h"
+#include "story.h"
+#include "verdict.h"
+
+#define NS_PER_MS 1000000ULL
+
+struct track {
+	uint64_t cookie;
+	uint32_t tgid, tid;
+	char comm[16];
+	struct sock_addr sock;
+	struct described_addr addr;
+	struct ledger l;     /* as the last step left it */
+	struct owner victim; /* owner of the abandoned exchange */
+	struct cancel_info cancel;
+	uint8_t status; /* enum wait_status of the victim */
+	uint32_t unread;
+	uint64_t open_ns;  /* the abandonment was noticed, 0: none open */
+	uint64_t due_ns;   /* when time alone decides, 0: never */
+	enum verdict said; /* the worst that was said about the open abandonment */
+	bool arrived;	   /* bytes of the abandoned reply have arrived */
+	bool gap_said, leaked;
+	bool held; /* `pending` waits for evidence that raises it */
+	/* `pending` is about an overtaken request, whether it was said by now or not: a lag that
+	 * stays raises it. */
+	bool watching;
+	bool swallowed;	  /* ... by the cancelled owner itself: its stream's buffer may tell */
+	bool quiet;	  /* `pending` is worth no word unless something raises it */
+	uint8_t watched;  /* enum wait_status of the request that was overtaken */
+	uint64_t span_ns; /* how long after a request its reply may take */
+	uint64_t rest_ns; /* it rests since then, and a look has found it so */
+	uint32_t rest_unread;
+	/* Before the first byte of the reply that was abandoned. */
+	uint64_t base_rx_bytes;
+	uint32_t base_reads, base_sends;
+	uint64_t held_due_ns;
+	struct finding pending;
+	uint64_t round;
+	struct story story;
+	UT_hash_handle hh;
+};
+
+struct correlator {
+	struct correlate_opts o;
+	correlate_fn fn;
+	void *ctx;
+	struct track *tracks;
+	struct pool *pools;
+	size_t n_tracks;
+	uint64_t lost, round;
+	uint64_t totals[VERDICT_MAX][CONF_MAX];
+};
+
+/* NULL: there is none. */
+struct track *track_find(const struct correlator *c, uint64_t cookie);
+/* Makes one where there is none. NULL, and one more lost, if there are too many. */
+struct track *track_get(struct correlator *c, uint64_t cookie, const struct sock_addr *a);
+void track_end(struct correlator *c, struct track *t);
+
+/* The request that the ledger still shows, as the beginning of the story. */
+void track_tell_request(struct track *t, const struct ledger *l);
+void track_tell_cancel(struct track *t, const struct cancel_info *ci, const struct owner *victim,
+		       uint64_t now);
+
+/* Fills F with what every finding about T has; its reason and more are the caller's. */
+void track_finding(struct track *t, struct finding *f, enum verdict v, uint64_t now);
+void track_say(struct correlator *c, struct track *t, struct finding *f);
+
+/*
+ * Says what was held back for evidence that did not come (CONF_NONE), or that has come: CONF, and
+ * WHY. Nothing if nothing is held.
+ */
+void track_release(struct correlator *c, struct track *t, enum confidence conf, const char *why);
+
+/*
+ * A request had been overtaken, and by NOW the client has shown that it takes replies for others':
+ * WHY says how, CONF how sure that is.
+ */
+void track_lag_stays(struct correlator *c, struct track *t, enum confidence conf, uint64_t now,
+		     const char *why);
+/* ... by UNREAD bytes, owed before, which lie there after it has read. */
+void track_lag_seen(struct correlator *c, struct track *t, uint32_t unread, uint64_t now);
+
+/* One word about a socket whose evidence has a gap. True: there is one, say no more. */
+bool track_gap(struct correlator *c, struct track *t, uint64_t now);
+
+/* One connection after another was closed, as LAST says, and none took its place. CTX: correlator.
+ */
+void track_pool_leaks(void *ctx, const struct finding *last, unsigned int closed);
+
+/* An exchange of VICTIM was abandoned; ARRIVED: bytes of its reply are here. */
+void track_opens(struct correlator *c, struct track *t, uint8_t status, const struct owner *victim,
+		 uint64_t now, bool arrived);
+void track_ends(struct track *t);
+
+#endif
