@@ -2,13 +2,17 @@
 /*
  * What tracing costs where nothing is sent: a client with an open connection whose polls time out
  * all the time (--what timeouts), or that handles one signal after another (--what signals).
- * Prints how many of them it did in a second of its own CPU time, and how many by the clock.
+ * With --threads each has a connection of its own: while one sleeps another runs, and the CPU is
+ * not put to sleep in between. Prints how many of them it did in a second of its own CPU time, and
+ * how many by the clock.
  */
+// link: -lpthread
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,45 +64,78 @@ static void on_signal(int number)
 	handled = handled + 1;
 }
 
+static struct {
+	const char *what;
+	long count; /* of each thread */
+} storm = {.what = "", .count = 200000};
+
+static void *rage(void *arg)
+{
+	struct timespec soon = {.tv_nsec = 1000};
+	struct pollfd input = {.fd = *(int *)arg, .events = POLLIN};
+	long i;
+
+	if (prctl(PR_SET_TIMERSLACK, 1))
+		die("prctl");
+	for (i = 0; i < storm.count; i++) {
+		if (*storm.what == 's' ? raise(SIGUSR1) : ppoll(&input, 1, &soon, NULL))
+			die(storm.what);
+	}
+	return NULL;
+}
+
+#define THREADS_MAX 64
+
 int main(int argc, char **argv)
 {
 	static const struct option known[] = {{"what", required_argument, NULL, 'w'},
 					      {"count", required_argument, NULL, 'n'},
+					      {"threads", required_argument, NULL, 't'},
 					      {NULL, 0, NULL, 0}};
 	struct sigaction action = {.sa_handler = on_signal};
-	struct timespec soon = {.tv_nsec = 1000};
-	const char *what = "";
+	pthread_t threads[THREADS_MAX];
+	int sockets[THREADS_MAX];
+	long n = 1, total = storm.count, i;
 	double cpu, wall;
-	long count = 200000, i;
-	struct pollfd input = {.events = POLLIN};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		if (c == 'w')
-			what = optarg;
+			storm.what = optarg;
 		else if (c == 'n')
-			count = atol(optarg);
+			total = atol(optarg);
+		else if (c == 't')
+			n = atol(optarg);
 		else
 			return 2;
 	}
-	if ((strcmp(what, "timeouts") && strcmp(what, "signals")) || count < 1) {
-		fprintf(stderr, "usage: storm --what timeouts|signals [--count N]\n");
+	if ((strcmp(storm.what, "timeouts") && strcmp(storm.what, "signals")) || n < 1 ||
+	    n > THREADS_MAX || (n > 1 && *storm.what == 's') || total < n) {
+		fprintf(stderr, "usage: storm --what timeouts|signals [--count N] [--threads N, "
+				"of timeouts]\n");
 		return 2;
 	}
-	input.fd = connected();
-	if (prctl(PR_SET_TIMERSLACK, 1) || sigaction(SIGUSR1, &action, NULL))
-		die("prctl");
+	storm.count = total / n;
+	for (i = 0; i < n; i++)
+		sockets[i] = connected();
+	if (sigaction(SIGUSR1, &action, NULL))
+		die("sigaction");
 	usleep(200000); /* whoever traces has looked at this process by then */
 	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
 	wall = seconds(CLOCK_MONOTONIC);
-	for (i = 0; i < count; i++) {
-		if (*what == 's' ? raise(SIGUSR1) : ppoll(&input, 1, &soon, NULL))
-			die(what);
+	for (i = 1; i < n; i++) {
+		errno = pthread_create(&threads[i], NULL, rage, &sockets[i]);
+		if (errno)
+			die("pthread_create");
 	}
-	if (*what == 's' && handled != count)
+	rage(&sockets[0]);
+	for (i = 1; i < n; i++)
+		pthread_join(threads[i], NULL);
+	if (*storm.what == 's' && handled != storm.count)
 		die("signals were lost");
+	total = storm.count * n;
 	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	wall = seconds(CLOCK_MONOTONIC) - wall;
-	printf("%.1f %.1f\n", (double)count / cpu, (double)count / wall);
+	printf("%.1f %.1f\n", (double)total / cpu, (double)total / wall);
 	return 0;
 }
