@@ -29,7 +29,7 @@ case "${1:-}" in
 demo) want="$build $demo" ;;
 vm) want="$build $demo $test $guest $arm64" ;;
 corpus) want="$build $demo $test $corpus" ;;
-*) want="$build $demo $test $guest" ;;
+*) want="$build $demo $test $corpus $guest" ;;
 esac
 
 missing=
@@ -40,6 +40,7 @@ done
 
 # Clients that are not in Debian. Without a network their rows are skipped.
 node_clients() {
+	case "${1:-}" in demo | vm) return 0 ;; esac
 	home="${XDG_CACHE_HOME:-$HOME/.cache}/mispair/npm"
 	stamp="$home/installed-$(echo "$npm" | tr -c 'a-z0-9.\n' -)"
 	[ ! -e "$stamp" ] || return 0
@@ -53,7 +54,7 @@ node_clients() {
 }
 
 if [ -z "$missing" ]; then
-	[ "${1:-}" != corpus ] || node_clients
+	node_clients "$@"
 	exit 0
 fi
 
@@ -75,4 +76,4 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 apt-get install -y -qq --no-install-recommends $missing >/dev/null
-[ "${1:-}" != corpus ] || node_clients
+node_clients "$@"

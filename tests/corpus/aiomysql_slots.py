@@ -145,6 +145,8 @@ async def main(args):
     holder = await aiomysql.connect(host=args.host, port=args.port, user="root")
     work = Work(pool, args)
     await work.ask(work.about(holder), "SELECT GET_LOCK('never', 0)")
+    # A pool that has seen load has as many connections as it may have.
+    await asyncio.gather(*(work.quick() for _ in range(args.slots)))
     # The last two slots stay, so that the pool can be seen at work while it shrinks.
     for _ in range(args.slots - 2):
         await asyncio.gather(*(work.quick() for _ in range(3)))

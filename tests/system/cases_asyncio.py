@@ -123,8 +123,9 @@ def stock_redis_closes_each_cancelled_connection(context, pool, python):
     closed = events.ports("connection.closed", truth["pid"])
     missing = {port: c["cancelled"] - closed[port] for port, c in truth["connections"].items()
                if closed[port] < c["cancelled"]}
-    check(not missing, f"{sum(missing.values())} of {truth['cancelled_owed']} cancelled commands "
-                       f"have no closed event: {sorted(missing)[:5]}")
+    check(sum(missing.values()) <= events.skipped(),
+          f"{sum(missing.values())} of {truth['cancelled_owed']} cancelled commands have no closed "
+          f"event: {sorted(missing)[:5]}; told as skipped: {events.skipped()}")
     return f"{truth['cancelled_owed']} cancelled, {sum(closed.values())} closed"
 
 

@@ -43,21 +43,11 @@ def ledgers_agree(events, truth):
     wanted = collections.Counter(expected(c) for c in connections.values()
                                  if c["family"] == "unix")
     got, want = unix - wanted, wanted - unix
-    skipped = told_skipped(events)
+    skipped = events.skipped()
     check(len(differ) + want.total() <= skipped,
           f"{len(differ)} TCP ledgers differ from the truth (got, wanted): "
           f"{list(differ.items())[:3]}; {want.total()} Unix ledgers do: "
           f"{list(got)[:3]}, {list(want)[:3]}; told as skipped: {skipped}")
-
-
-def told_skipped(events):
-    """Programs that the kernel did not run since they were running already, as mispair has told.
-
-    Of fexit on 6.18, of tracepoints too on 7.x, where a program can be preempted; emulation, where
-    one takes long, shows it. Which socket it was cannot be known.
-    """
-    return sum(event["mispair.lost.count"] for event in events.named("lost")
-               if event["mispair.lost.reason"] == "skipped")
 
 
 def two_hundred_thousand_exchanges_are_counted_exactly(context):
@@ -78,7 +68,7 @@ def exchanges_are_counted_exactly(context, options):
     truth = result.truths[0]
     ledgers_agree(result.events, truth)
     check(not result.events.alarms(), f"alarms: {result.events.alarms()[:1]}")
-    skipped = told_skipped(result.events)
+    skipped = result.events.skipped()
     return f"{truth['exchanges']} exchanges{f', {skipped} programs skipped' if skipped else ''}"
 
 

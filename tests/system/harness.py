@@ -162,6 +162,15 @@ class Events:
         return collections.Counter(str(event.get("network.local.port"))
                                    for event in self.named(name, pid))
 
+    def skipped(self):
+        """Programs that the kernel did not run since they were running already, as mispair has told.
+
+        Of fexit on 6.18, of tracepoints too on 7.x, where a program can be preempted; emulation,
+        where one takes long, shows it. Which socket it was cannot be known.
+        """
+        return sum(event["mispair.lost.count"] for event in self.named("lost")
+                   if event["mispair.lost.reason"] == "skipped")
+
     def alarms(self):
         return [event for event in self.all
                 if event.get("mispair.confidence") in ("likely", "certain")]
