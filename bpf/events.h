@@ -132,10 +132,10 @@ struct tracked {
 	struct owner who;
 	struct cancel_info why; /* ts 0: nothing was probed or seen */
 	__u32 prior;		/* enum wait_status */
-	__u32 copied;		/* kprobe tier: copied_seq after the last receive */
+	__u32 copied;		/* copied_seq after the last receive */
 	__u64 cookie;		/* kprobe tier */
 	__u32 slot;		/* of the refresh pass: its mark, 0: none yet */
-	__u32 pad;
+	__u32 sent;		/* write_seq after the last send */
 };
 
 /* Marks a cookie that the recorder gave, where the kernel had given none. */

@@ -81,6 +81,7 @@ enum ledger_flags {
 	/* An owner was seen inside StreamReader's wait for data: owners read for themselves, there
 	 * is no reader task that could sort replies. */
 	LEDGER_SELF_READ = 1 << 5,
+	LEDGER_MARKED = 1 << 6, /* it is known where the last call on it ended (missed.h) */
 };
 
 /* What a transition means; several may be set. */

@@ -150,6 +150,7 @@ static __always_inline int tellable(struct ledger *l, __u32 what, __u32 suspicio
 
 #include "waits.h"
 #include "findout.h"
+#include "missed.h"
 
 /* ---- shared handlers, the same in every tier ---- */
 
@@ -223,6 +224,7 @@ static __always_inline void handle_send(bool kp, struct sock *sk, int ret)
 		tp = tcp_of(kp, sk);
 		if (!tp)
 			return;
+		look_for_missed(kp, (struct tracked *)l, tp, ret, 0);
 		if (FIELD(kp, tp, rcv_nxt) == FIELD(kp, tp, copied_seq) && l->plain_gen == rt_gen &&
 		    ledger_plain(l, id >> 32, (__u32)id)) {
 			ledger_plain_send(l, tcp_now(kp, tp), ret);
@@ -301,6 +303,7 @@ static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger 
 
 		if (!tp)
 			return;
+		look_for_missed(kp, (struct tracked *)l, tp, 0, bytes);
 		in.unread = tcp_unread(kp, sk, tp);
 		in.now = tcp_now(kp, tp);
 	}
@@ -342,6 +345,12 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 
 	in.step = STEP_CLOSE;
 	in.now = bpf_ktime_get_ns();
+	if (opt_skips && !(l->flags & LEDGER_UNIX)) {
+		struct tcp_sock *tp = tcp_of(opt_kprobe, sk);
+
+		if (tp)
+			look_for_missed(opt_kprobe, (struct tracked *)l, tp, 0, 0);
+	}
 	if (l->watch && !(l->flags & LEDGER_UNIX)) {
 		struct tcp_sock *tp = tcp_of(opt_kprobe, sk);
 
@@ -451,15 +460,17 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 	}
 	/* The client's close() or shutdown(SHUT_WR), or an abort; the peer's FIN is neither. */
 	if (new != TCP_FIN_WAIT1 &&new != TCP_LAST_ACK &&new != TCP_CLOSE &&
-	    !(opt_kprobe && new == TCP_ESTABLISHED))
+	    !((opt_kprobe || opt_skips) && new == TCP_ESTABLISHED))
 		return 0;
 	l = ledger_of(opt_kprobe, sk);
 	if (!l || (l->flags & LEDGER_CLOSED))
 		return 0;
 	if (new == TCP_ESTABLISHED) {
+		struct tcp_sock *tp = tcp_of(opt_kprobe, sk);
+
 		/* tcp_rcv_synsent_state_process() has just set where reading begins. */
-		((struct tracked *)l)->copied =
-			FIELD(opt_kprobe, (struct tcp_sock *)sk, copied_seq);
+		if (tp)
+			mark_both(opt_kprobe, (struct tracked *)l, tp);
 		return 0;
 	}
 	l->flags |= LEDGER_CLOSED;

@@ -126,6 +126,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	const void *icsk_ulp_ops;
 	struct {
 		__u32 lrcvtime;
 	} icsk_ack;

@@ -163,6 +163,7 @@ static void choose_programs(struct session *s, bool unix_works)
 	bpf_program__set_autoattach(s->skel->progs.dump, false);
 	bpf_program__set_autoattach(s->skel->progs.dump_keyed, false);
 	s->skel->rodata->opt_kprobe = s->tier->keyed;
+	s->skel->rodata->opt_skips = tiers_skip(s->tier);
 	if (!s->tier->keyed)
 		bpf_map__set_max_entries(s->skel->maps.keyed_ledgers, 1);
 	if (s->tier == &tiers[0])

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 #include <sys/syscall.h>
@@ -143,6 +144,16 @@ unsigned int tiers_ticks(void)
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || !tick.tv_nsec)
 		return 0;
 	return (unsigned int)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
+bool tiers_skip(const struct tier *tier)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return true;
+	return major >= 7 || (major == 6 && minor >= 13 && tier == tier_named("fexit"));
 }
 
 /*

@@ -40,6 +40,13 @@ const struct tier *tier_named(const char *name);
 /* The kernel's ticks a second (CONFIG_HZ), 0: not known. */
 unsigned int tiers_ticks(void);
 
+/*
+ * Does the running kernel skip programs of TIER while another task is in the same one? fexit's may
+ * be preempted where the kernel may, which Debian's are from 6.13 on (PREEMPT_LAZY); those of
+ * tracepoints, from 7.0 on, where tracepoints no longer disable preemption (measured on 7.3).
+ */
+bool tiers_skip(const struct tier *tier);
+
 /* Is the kernel locked down so far that no tier can work? */
 bool tiers_locked_down(void);
 

@@ -37,8 +37,13 @@ def ledgers_agree(events, truth):
     check(not nameless, f"{len(nameless)} of {len(tcp)} TCP ledgers have no local port")
     by_port = {f"{family[l['network.type']]}-{l['network.local.port']}": numbers(l) for l in tcp}
     wanted = {port: expected(c) for port, c in connections.items() if c["family"] != "unix"}
+    unobserved = {f"{family[l['network.type']]}-{l['network.local.port']}" for l in tcp
+                  if l["mispair.unobserved"]}
     differ = {port: (by_port.get(port), want) for port, want in wanted.items()
               if by_port.get(port) != want}
+    silent = sorted(set(differ) - unobserved)
+    check(not silent, f"{len(silent)} TCP ledgers differ from the truth, and are not said to be "
+                      f"unobserved (got, wanted): {[differ[port] for port in silent[:3]]}")
     unix = collections.Counter(numbers(l) for l in ledgers if l["network.transport"] == "unix")
     wanted = collections.Counter(expected(c) for c in connections.values()
                                  if c["family"] == "unix")

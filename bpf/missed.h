@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Calls that no program has seen. Where programs can be preempted, one that would run on a CPU
+ * where it is running already for another task is skipped (bpf_prog_run's recursion counters): the
+ * kernel counts it, and does not say whose it was. TCP's own numbers do: a call begins where the
+ * last one ended. Two calls at the same time on one socket may look like a gap as well; there
+ * nothing can be said for certain either.
+ */
+#ifndef MISPAIR_MISSED_H
+#define MISPAIR_MISSED_H
+
+/* Programs of this tier can be skipped on this kernel; set before load. */
+const volatile __u8 opt_skips;
+
+/* With a protocol of its own above it (kTLS) TCP's bytes are not the application's. */
+static __always_inline bool has_ulp(bool kp, struct tcp_sock *tp)
+{
+	return FIELD(kp, tp, inet_conn.icsk_ulp_ops) != 0;
+}
+
+/* A call from BEGIN to END, where the last one ended at *MARK. A FIN takes a number, too. */
+static __always_inline void reaches(struct tracked *t, __u32 *mark, __u32 begin, __u32 end)
+{
+	if (begin - *mark > 1)
+		t->l.flags |= LEDGER_GAP;
+	*mark = end;
+}
+
+/* From now on nothing is missed. */
+static __always_inline void mark_both(bool kp, struct tracked *t, struct tcp_sock *tp)
+{
+	t->sent = FIELD(kp, tp, write_seq);
+	t->copied = FIELD(kp, tp, copied_seq);
+	t->l.flags |= LEDGER_MARKED;
+}
+
+/*
+ * A send of SENT bytes, a receive of TAKEN, or a close, has ended. The kprobe tier counts what is
+ * received by copied_seq itself.
+ */
+static __always_inline void look_for_missed(bool kp, struct tracked *t, struct tcp_sock *tp,
+					    __u32 sent, __u32 taken)
+{
+	__u32 at;
+
+	if (!opt_skips || has_ulp(kp, tp))
+		return;
+	if (!(t->l.flags & LEDGER_MARKED)) {
+		mark_both(kp, t, tp);
+		return;
+	}
+	if (!taken) {
+		at = FIELD(kp, tp, write_seq);
+		reaches(t, &t->sent, at - sent, at);
+	}
+	if (!sent && !kp) {
+		at = FIELD(kp, tp, copied_seq);
+		reaches(t, &t->copied, at - taken, at);
+	}
+}
+
+#endif
