@@ -317,7 +317,7 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	item.rested = l->last_tx_ns + IDLE_NS <= r->now && l->last_rx_ns + IDLE_NS <= r->now;
 	item.looked = item.rested && (ledger_owed(l) || l->abandoned) &&
 		      (l->owner.kind == OWNER_TASK || l->gave_up);
-	if (item.rested && l->lag)
+	if (item.rested && l->lag && core_wants_buffer(c->core, row->cookie))
 		item.buffered = runtimes_buffered(c->runtimes, row);
 	if (item.looked)
 		item.status = l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row);

@@ -221,6 +221,11 @@ bool core_wants_look(const struct core *c)
 	return c->rows <= CHEAP_ROWS && correlate_watching(c->correlator);
 }
 
+bool core_wants_buffer(const struct core *c, uint64_t cookie)
+{
+	return correlate_wants_buffer(c->correlator, cookie);
+}
+
 static bool has_rows(const struct sink *s)
 {
 	return s->has_rows && s->has_rows(s->ctx);

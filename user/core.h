@@ -45,6 +45,9 @@ bool core_rows_shown(const struct core *c);
 /* Is a connection under watch, and a refresh pass cheap? Then one soon finds what rests on it. */
 bool core_wants_look(const struct core *c);
 
+/* Is it worth to look into the buffer that this socket's owners read from? */
+bool core_wants_buffer(const struct core *c, uint64_t cookie);
+
 bool core_failed_on(const struct core *c); /* a finding at or above fail_on, likely or more */
 bool core_lost(const struct core *c);	   /* any evidence or output */
 bool core_stopped(const struct core *c);   /* ITEM_STOP has come */

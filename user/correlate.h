@@ -48,6 +48,9 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
  */
 void correlate_rest(struct correlator *c, const struct ledger_row *row, uint64_t now);
 
+/* Does a cancelled owner's second request wait for correlate_buffered()? */
+bool correlate_wants_buffer(const struct correlator *c, uint64_t cookie);
+
 /*
  * What it found on a socket that lies idle after a cancelled owner had sent again: BYTES in the
  * buffer of its StreamReader, for which nobody waits.

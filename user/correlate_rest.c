@@ -89,6 +89,13 @@ static bool is_behind(const struct track *t, const struct ledger_row *row, uint3
 	       l->rx_bytes - t->base_rx_bytes > bytes && l->reads - t->base_reads <= asked;
 }
 
+bool correlate_wants_buffer(const struct correlator *c, uint64_t cookie)
+{
+	const struct track *t = track_find(c, cookie);
+
+	return t && t->watching && t->swallowed;
+}
+
 void correlate_buffered(struct correlator *c, const struct ledger_row *row, uint32_t bytes,
 			uint64_t now)
 {
