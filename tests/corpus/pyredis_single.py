@@ -108,4 +108,9 @@ if __name__ == "__main__":
     parser.add_argument("--hold-open", action="store_true",
                         help="keep the connections open until a line comes on stdin")
     parser.add_argument("--stock", action="store_true", help="without the bug")
-    asyncio.run(main(parser.parse_args()))
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    args = parser.parse_args()
+    if args.loop == "uvloop":
+        import uvloop
+        uvloop.install()
+    asyncio.run(main(args))

@@ -97,6 +97,10 @@ ROWS = [
          ("blocking pool", (*VARIED, "--pool", "blocking", "--ops", 20)),
          ("many at once", (*VARIED, "--tasks", 40, "--ops", 10, "--cancel", 0.5)),
          ("left to the race", (*VARIED, "--ops", 50, "--server-delay", "none"))], REDIS),
+    Row("pyredis-uvloop", "F2", True, "pyredis_single.py",
+        asyncio_orders(*VARIED, "--timings", "{timings}", "--loop", "uvloop"),
+        (*REDIS, "python:uvloop"),
+        "hard: uvloop sends at the end of its turn, when no task runs: a request has no owner"),
     Row("seed-2-swallowed", "F2", True, "swallow.py",
         [(f"{name} {label}", words, form)
          for name, more in (("swallowed", ()), ("nested", ("--nested",)))
