@@ -182,12 +182,26 @@ def workload(context):
             *context.workload("endings.py", "--port", redis.port)]
 
 
-def first_difference(one, other):
+def without_unread(event):
+    """Where programs are preempted, the answer may have come between a send and its program.
+
+    The old bytes cannot always be told from it then, and the reuse counts as `outstanding`.
+    """
+    left = {key: value for key, value in event.items() if key != "mispair.unread_bytes"}
+    if left.get("mispair.reuse.kind") == "unread":
+        left["mispair.reuse.kind"] = "outstanding"
+    if "mispair.timeline" in left:
+        left["mispair.timeline"] = [entry for entry in left["mispair.timeline"]
+                                    if entry["what"] != "unread"]
+    return left
+
+
+def first_difference(one, other, compared):
     for key in sorted({*one, *other}):
         mine, yours = one.get(key, []), other.get(key, [])
         for number in range(max(len(mine), len(yours))):
-            a = mine[number] if number < len(mine) else None
-            b = yours[number] if number < len(yours) else None
+            a = compared(mine[number]) if number < len(mine) else None
+            b = compared(yours[number]) if number < len(yours) else None
             if a != b:
                 fields = sorted(k for k in {*(a or {}), *(b or {})}
                                 if (a or {}).get(k) != (b or {}).get(k))
@@ -219,7 +233,8 @@ def the_verdicts_are_the_same_in_every_tier(context):
                 if event.get("mispair.cancel.kind") == "recv.timeout"]
         check(TIMED_OUT in gaps or bool(vain) != run.blind(), f"{run.tier}: {len(vain)} receives that timed out")
         told += sum(map(len, streams.values()))
-        differ = first_difference(seen_by(run, reference, gaps), seen_by(run, streams, gaps))
+        differ = first_difference(seen_by(run, reference, gaps), seen_by(run, streams, gaps),
+                                  without_unread if skipped else lambda event: event)
         check(differ is None, f"{first.tier} and {run.tier} differ: {differ}")
     return f"{', '.join(run.tier for run, _ in runs)}: {told} events, {len(reference)} connections" \
            f"{f', {skipped} programs skipped, gaps on {len(gaps)}' if skipped else ''}"
