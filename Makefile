@@ -37,7 +37,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BPFHDRS)
 $(BUILD)/mispair.skel.h: $(BUILD)/bpf/mispair.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name mispair_bpf > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/user/session.o: $(BUILD)/mispair.skel.h
+$(BUILD)/user/session.o $(BUILD)/user/session_probe.o: $(BUILD)/mispair.skel.h
 $(BUILD)/user/schema.o: user/schema/mispair.event.schema.json
 
 $(BUILD)/user/%.o: user/%.c

@@ -27,7 +27,7 @@
 #include "asyncio.h"
 #include "collector.h"
 #include "core.h"
-#include "metrics.h"
+#include "meter.h"
 #include "mmapwatch.h"
 #include "procinfo.h"
 #include "queue.h"
@@ -42,7 +42,6 @@
 #define REFRESH_TICKS 10
 #define WATCH_TICKS   1 /* ... while one of few connections is watched */
 #define IDLE_NS	      100000000ULL
-#define WALK_NS	      10000000000ULL /* counting a map's entries walks over it */
 
 struct collector {
 	const struct options *o;
@@ -52,9 +51,7 @@ struct collector {
 	struct adapters *adapters;
 	struct core *core;
 	struct recorder *recorder; /* NULL unless asked for */
-	struct metrics *metrics;   /* the same */
-	struct metrics_numbers *numbers;
-	uint64_t walked_ns;
+	struct meter *meter;	   /* the same */
 	struct mmapwatch *mmaps;
 	struct queue queue;
 	struct sinks sinks;
@@ -217,74 +214,12 @@ static void sample(struct collector *c, uint64_t now)
 	s.lost[LOSS_TRACK_FULL] = c->queue.dropped;
 	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
 	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder) +
-			    metrics_failures(c->metrics);
+			    meter_failures(c->meter);
 	s.rss_bytes = procinfo_own_memory();
 	getrusage(RUSAGE_SELF, &ru);
 	s.cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
 		   (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
 	feed(c, ITEM_SAMPLE, now, &s, sizeof(s));
-}
-
-/* ---- metrics ---- */
-
-static void add_value(struct metrics_value *v, size_t *n, const char *name, uint64_t value)
-{
-	if (*n == METRICS_NAMES_MAX)
-		return;
-	snprintf(v[*n].name, sizeof(v[*n].name), "%s", name);
-	v[(*n)++].value = value;
-}
-
-static void on_program(void *ctx, const char *name, uint64_t ns)
-{
-	struct metrics_numbers *n = ctx;
-
-	add_value(n->programs, &n->n_programs, name, ns);
-}
-
-static void on_map(void *ctx, const char *name, uint64_t entries)
-{
-	struct metrics_numbers *n = ctx;
-
-	add_value(n->maps, &n->n_maps, name, entries);
-}
-
-static void update_metrics(struct collector *c, uint64_t now, bool last)
-{
-	struct metrics_numbers *n = c->numbers;
-
-	if (!c->metrics)
-		return;
-	core_stats(c->core, now, &n->stats);
-	n->n_programs = 0;
-	session_programs(c->session, on_program, n);
-	if (!c->walked_ns || now - c->walked_ns >= WALK_NS) {
-		c->walked_ns = now;
-		n->n_maps = 0;
-		session_maps(c->session, on_map, n);
-	}
-	metrics_update(c->metrics, n, last);
-}
-
-static int open_metrics(struct collector *c)
-{
-	struct utsname u = {0};
-	char err[512];
-	int e;
-
-	if (!c->o->metrics && !c->o->metrics_file)
-		return 0;
-	c->numbers = calloc(1, sizeof(*c->numbers));
-	if (!c->numbers)
-		return -ENOMEM;
-	uname(&u);
-	snprintf(c->numbers->version, sizeof(c->numbers->version), "%s", MISPAIR_VERSION);
-	snprintf(c->numbers->kernel, sizeof(c->numbers->kernel), "%.65s", u.release);
-	snprintf(c->numbers->tier, sizeof(c->numbers->tier), "%.15s", session_tier(c->session));
-	e = metrics_new(c->o->metrics, c->o->metrics_file, &c->metrics, err, sizeof(err));
-	if (e)
-		fprintf(stderr, "mispair: %s\n", err);
-	return e;
 }
 
 /* ---- the refresh pass ---- */
@@ -383,7 +318,7 @@ static void refresh(struct collector *c)
 	runtimes_refresh(c->runtimes);
 	adapters_refresh(c->adapters, r.now);
 	sample(c, now_ns());
-	update_metrics(c, r.now, false);
+	meter_update(c->meter, c->core, r.now, false);
 }
 
 static void stop_for(struct collector *c, const char *reason)
@@ -512,8 +447,7 @@ static int open_loop(struct collector *c)
 
 static void free_collector(struct collector *c)
 {
-	metrics_free(c->metrics);
-	free(c->numbers);
+	meter_free(c->meter);
 	recorder_close(c->recorder, c->core);
 	sinks_finish(&c->sinks);
 	adapters_free(c->adapters);
@@ -577,7 +511,7 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	if (!e)
 		e = open_recorder(c);
 	if (!e)
-		e = open_metrics(c);
+		e = meter_open(c->o, c->session, &c->meter);
 	if (!e)
 		e = open_adapters(c);
 	if (e)
@@ -735,7 +669,7 @@ int collector_close(struct collector *c, int status)
 	now = now_ns();
 	feed(c, ITEM_FINISH, now, NULL, 0);
 	sample(c, now);
-	update_metrics(c, now, true);
+	meter_update(c->meter, c->core, now, true);
 	snprintf(stop.reason, sizeof(stop.reason), "%s",
 		 c->reason     ? c->reason
 		 : status >= 0 ? "command exited"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Loads, attaches and talks to the BPF programs. The only file that sees the skeleton.
+ * Loads and attaches the BPF programs, and talks to them.
  *
  * Everything that is attached is held by file descriptors of this process and nothing is pinned,
  * so that however the process ends the kernel is left as it was.
@@ -16,44 +16,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-/* The skeleton names types that events.h defines. */
-#include "session.h"
-#include "tiers.h"
+#include "session_int.h"
 #include "walk.h"
-#include "worker.h"
-#include "mispair.skel.h"
-
-#define HOOKS_MAX 24
-
-struct session {
-	struct mispair_bpf *skel;
-	struct ring_buffer *ring;
-	struct bpf_link *dump;
-	struct walk *walk;
-	size_t rows_max, slots_max;
-	struct worker *worker;
-	session_event_fn fn;
-	void *ctx;
-	const struct tier *tier;
-	char degraded[192];
-	const char *hooks[HOOKS_MAX + 1];
-	uint64_t bad_records;
-	int n_cpus;
-	bool usdt;
-	unsigned int args; /* bits: of programs cancel_at_N */
-};
-
-#define PROBE_LINKS 6
-
-struct session_probe {
-	struct session *s;
-	pid_t pid;
-	struct session_task_probes at;
-	char path[320];
-	struct bpf_link *links[PROBE_LINKS]; /* the worker's */
-	int n_links;
-	bool failed; /* atomic */
-};
 
 static bool libbpf_verbose;
 
@@ -108,28 +72,6 @@ static void load_programs(struct session *s, const char *const *names)
 					  true);
 }
 
-#define CANCEL_PROGRAMS 7 /* an argument each, and one without */
-
-static struct bpf_program *cancel_program(struct session *s, enum adapter adapter, unsigned int arg)
-{
-	struct bpf_program *const runtimes[ADAPTER_MAX] = {
-		[ADAPTER_PTHREAD] = s->skel->progs.adapter_pthread,
-		[ADAPTER_RUBY] = s->skel->progs.adapter_ruby,
-		[ADAPTER_JVM] = s->skel->progs.adapter_jvm,
-		[ADAPTER_TOKIO] = s->skel->progs.adapter_tokio,
-		[ADAPTER_GO] = s->skel->progs.adapter_go,
-	};
-	struct bpf_program *const named[CANCEL_PROGRAMS] = {
-		s->skel->progs.cancel_at_0, s->skel->progs.cancel_at_1, s->skel->progs.cancel_at_2,
-		s->skel->progs.cancel_at_3, s->skel->progs.cancel_at_4, s->skel->progs.cancel_at_5,
-		s->skel->progs.cancel_at_6,
-	};
-
-	if (adapter != ADAPTER_USER)
-		return adapter < ADAPTER_MAX ? runtimes[adapter] : NULL;
-	return arg < CANCEL_PROGRAMS ? named[arg] : NULL;
-}
-
 static bool is_user_probe(const char *section)
 {
 	return !strcmp(section, "uprobe") || !strcmp(section, "uretprobe") ||
@@ -153,7 +95,8 @@ static void choose_programs(struct session *s, bool unix_works)
 			bpf_program__set_autoattach(prog, false);
 	}
 	for (i = 0; i < CANCEL_PROGRAMS; i++)
-		bpf_program__set_autoload(cancel_program(s, ADAPTER_USER, i), s->args & 1u << i);
+		bpf_program__set_autoload(session_cancel_program(s, ADAPTER_USER, i),
+					  s->args & 1u << i);
 	bpf_program__set_autoload(s->skel->progs.cancel_usdt, s->usdt);
 	if (!s->usdt) {
 		bpf_map__set_autocreate(s->skel->maps.__bpf_usdt_specs, false);
@@ -678,109 +621,4 @@ int session_counters(struct session *s, uint64_t out[CNT_MAX])
 int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX])
 {
 	return sum_percpu(s, bpf_map__fd(s->skel->maps.adapter_calls), out, ADAPTER_MAX);
-}
-
-int session_later(struct session *s, void (*fn)(void *arg, bool last), void *arg)
-{
-	return worker_give(s->worker, fn, arg);
-}
-
-struct session_link *session_attach_cancel(struct session *s, const char *path, uint64_t offset,
-					   enum adapter adapter, unsigned int arg)
-{
-	struct bpf_program *prog = cancel_program(s, adapter, arg);
-
-	if (!prog) {
-		errno = EINVAL;
-		return NULL;
-	}
-	return (struct session_link *)bpf_program__attach_uprobe(prog, false, -1, path, offset);
-}
-
-struct session_link *session_attach_usdt(struct session *s, const char *path, const char *provider,
-					 const char *name, unsigned int arg)
-{
-	DECLARE_LIBBPF_OPTS(bpf_usdt_opts, opts, .usdt_cookie = arg);
-
-	return (struct session_link *)bpf_program__attach_usdt(s->skel->progs.cancel_usdt, -1, path,
-							       provider, name, &opts);
-}
-
-void session_detach(struct session_link *l)
-{
-	bpf_link__destroy((struct bpf_link *)l);
-}
-
-/* On the worker's thread. */
-static bool attach_one(struct session_probe *p, const struct bpf_program *prog, bool ret,
-		       uint64_t at)
-{
-	struct bpf_link *link;
-
-	if (!at)
-		return true;
-	link = bpf_program__attach_uprobe(prog, ret, p->pid, p->path, at);
-	if (link)
-		p->links[p->n_links++] = link;
-	return link != NULL;
-}
-
-static void attach_probe(void *arg, bool last)
-{
-	struct session_probe *p = arg;
-	const struct session_task_probes *at = &p->at;
-	struct mispair_bpf *skel;
-	bool ok;
-
-	/* At the end another thread may have freed it by now. */
-	if (last)
-		return;
-	skel = p->s->skel;
-	ok = attach_one(p, skel->progs.task_cancel, false, at->cancel) &&
-	     attach_one(p, skel->progs.task_finalize, false, at->finalize) &&
-	     attach_one(p, skel->progs.step_ends, true, at->step_call) &&
-	     attach_one(p, skel->progs.step_ends, true, at->step_wakeup) &&
-	     attach_one(p, skel->progs.step_call, false, at->step_call) &&
-	     attach_one(p, skel->progs.step_wakeup, false, at->step_wakeup);
-	__atomic_store_n(&p->failed, !ok, __ATOMIC_RELEASE);
-}
-
-/* On the worker's thread, after attach_probe(). */
-static void destroy_probe(void *arg, bool last)
-{
-	struct session_probe *p = arg;
-
-	(void)last;
-	while (p->n_links)
-		bpf_link__destroy(p->links[--p->n_links]);
-	free(p);
-}
-
-struct session_probe *session_probe_task(struct session *s, int pid, const char *path,
-					 const struct session_task_probes *at)
-{
-	struct session_probe *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->s = s;
-	p->pid = pid;
-	p->at = *at;
-	snprintf(p->path, sizeof(p->path), "%s", path);
-	if (worker_give(s->worker, attach_probe, p)) {
-		free(p);
-		return NULL;
-	}
-	return p;
-}
-
-bool session_probe_failed(const struct session_probe *p)
-{
-	return __atomic_load_n(&p->failed, __ATOMIC_ACQUIRE);
-}
-
-void session_unprobe(struct session_probe *p)
-{
-	if (p && worker_give(p->s->worker, destroy_probe, p))
-		destroy_probe(p, true);
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside the session: session.c and session_probe.c are the only files that see the skeleton. */
+#ifndef MISPAIR_SESSION_INT_H
+#define MISPAIR_SESSION_INT_H
+
+/* The skeleton names types that events.h defines. */
+#include "session.h"
+#include "tiers.h"
+#include "worker.h"
+#include "mispair.skel.h"
+
+#define HOOKS_MAX 24
+
+struct session {
+	struct mispair_bpf *skel;
+	struct ring_buffer *ring;
+	struct bpf_link *dump;
+	struct walk *walk;
+	size_t rows_max, slots_max;
+	struct worker *worker;
+	session_event_fn fn;
+	void *ctx;
+	const struct tier *tier;
+	char degraded[192];
+	const char *hooks[HOOKS_MAX + 1];
+	uint64_t bad_records;
+	int n_cpus;
+	bool usdt;
+	unsigned int args; /* bits: of programs cancel_at_N */
+};
+
+#define CANCEL_PROGRAMS 7 /* an argument each, and one without */
+
+/* The program for an ADAPTER; of ADAPTER_USER the one for argument ARG. NULL: there is none. */
+struct bpf_program *session_cancel_program(struct session *s, enum adapter adapter,
+					   unsigned int arg);
+
+#endif
