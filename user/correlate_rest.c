@@ -76,8 +76,9 @@ void correlate_rest(struct correlator *c, const struct ledger_row *row, uint64_t
 
 /*
  * A farewell sends and reads nothing more: all that came lies there. A client that took care has
- * taken everything out. And where more came than was asked for, or only the rest of a read lies
- * there, it may be a push, or what this protocol leaves by habit.
+ * taken everything out. Where more came than was asked for, where what came last answers no
+ * request, or where only the rest of a read lies there, it may be a push, or what this protocol
+ * leaves by habit.
  */
 static bool is_behind(const struct track *t, const struct ledger_row *row, uint32_t bytes)
 {
@@ -86,7 +87,8 @@ static bool is_behind(const struct track *t, const struct ledger_row *row, uint3
 	uint32_t asked = 1 + l->tx_seq - t->base_sends;
 
 	return bytes && bytes == l->read_bytes && !row->unread && !ledger_owed(l) &&
-	       l->rx_bytes - t->base_rx_bytes > bytes && l->reads - t->base_reads <= asked;
+	       l->reply_ns == l->last_rx_ns && l->rx_bytes - t->base_rx_bytes > bytes &&
+	       l->reads - t->base_reads <= asked;
 }
 
 bool correlate_wants_buffer(const struct correlator *c, uint64_t cookie)
