@@ -141,6 +141,20 @@ static void a_push_after_replies_that_came_in_one_read_stays_suspect(void **stat
 	assert_stays_suspect(w, &x, 40);
 }
 
+static void more_reads_than_requests_explain_stay_suspect(void **state)
+{
+	struct world *w = *state;
+	struct conn x = abandoned(w, 1);
+
+	SEND(&x, START + MS, task(7), 22, .prior = WAIT_RISEN);
+	RECV(&x, START + 2 * MS, REPLY, .prior = WAIT_PENDING);
+	RECV(&x, START + 3 * MS, REPLY);
+	RECV(&x, START + 5 * MS, REPLY);
+	SEND(&x, START + 10 * MS, task(7), 22);
+	RECV(&x, START + 11 * MS, REPLY, .prior = WAIT_PENDING);
+	assert_stays_suspect(w, &x, REPLY);
+}
+
 static void the_tail_of_a_reply_that_a_client_leaves_stays_suspect(void **state)
 {
 	struct world *w = *state;
@@ -208,6 +222,7 @@ int main(void)
 		TEST(a_farewell_answered_in_one_read_stays_suspect),
 		TEST(a_push_after_all_replies_stays_suspect),
 		TEST(a_push_after_replies_that_came_in_one_read_stays_suspect),
+		TEST(more_reads_than_requests_explain_stay_suspect),
 		TEST(the_tail_of_a_reply_that_a_client_leaves_stays_suspect),
 		TEST(bytes_that_are_there_in_one_look_only_stay_suspect),
 		TEST(bytes_that_came_between_two_looks_wait_for_a_third),
