@@ -96,7 +96,7 @@ ROWS = [
         [("plain pool", (*VARIED, "--pool", "plain", "--ops", 20)),
          ("blocking pool", (*VARIED, "--pool", "blocking", "--ops", 20)),
          ("many at once", (*VARIED, "--tasks", 40, "--ops", 10, "--cancel", 0.5)),
-         ("left to the race", (*VARIED, "--ops", 50, "--server-delay", "none"))], REDIS),
+         ("left to the race", (*VARIED, "--ops", 500, "--server-delay", "none"))], REDIS),
     Row("pyredis-uvloop", "F2", True, "pyredis_single.py",
         asyncio_orders(*VARIED, "--timings", "{timings}", "--loop", "uvloop"),
         (*REDIS, "python:uvloop"),
