@@ -68,7 +68,10 @@ def arguments(description, ways=()):
 
 
 async def workers(args, work):
-    """`work(number, varied)` for each operation, --tasks of them at a time."""
+    """`work(number, varied)` for each operation, --tasks of them at a time.
+
+    One that fails ends the others: a pool that is closed waits for whoever holds a connection.
+    """
     numbers = iter(range(args.operations))
 
     async def worker(seed):
@@ -76,7 +79,13 @@ async def workers(args, work):
         for number in numbers:
             await work(number, varied)
 
-    await asyncio.gather(*(worker(args.seed + task) for task in range(args.tasks)))
+    tasks = [asyncio.create_task(worker(args.seed + task)) for task in range(args.tasks)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def threads(args, work):

@@ -23,6 +23,8 @@ import time
 from servers import Process, TCPServer, Threads, free_port, harness, quick
 
 NOBODY = pwd.getpwnam("nobody")
+# A statement whose client has gone sleeps on and keeps its place: hundreds at once, on a fast host.
+MAX_CONNECTIONS = 1000
 
 
 class Tag:
@@ -87,7 +89,7 @@ class Postgres(DataBase):
                       "--locale=C", f"{home}/data")
         self._serve(home, f"{folder}/postgres", "-D", f"{home}/data", "-p", str(self.port),
                     "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-                    "-c", "max_connections=300", "-c", "fsync=off")
+                    "-c", f"max_connections={MAX_CONNECTIONS}", "-c", "fsync=off")
         ready = (f"{folder}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port))
         harness.wait_until(lambda: subprocess.run(ready).returncode == 0, harness.START_LIMIT,
                            "postgres is ready")
@@ -112,7 +114,8 @@ class MariaDB(DataBase):
         self._serve(home, server, "--no-defaults", f"--datadir={home}/data",
                     f"--socket={home}/mariadb.sock", f"--port={self.port}",
                     "--bind-address=127.0.0.1", "--skip-name-resolve",
-                    "--innodb-log-file-size=4M", "--skip-log-bin")
+                    "--innodb-log-file-size=4M", "--skip-log-bin",
+                    f"--max-connections={MAX_CONNECTIONS}")
 
 
 class Request:
