@@ -32,7 +32,7 @@ static __always_inline void handle_failed_recv(struct sock *sk, int ret, int fla
 	else if (ret != -EINTR && (ret > -ERESTARTSYS || ret < -ERESTART_RESTARTBLOCK))
 		return;
 	l = ledger_of(false, sk);
-	if (l && l->owner.kind == OWNER_THREAD)
+	if (l && (l->owner.kind == OWNER_THREAD || l->owner.kind == OWNER_UNKNOWN))
 		ledger_gave_up(l, status, bpf_ktime_get_ns());
 }
 
@@ -137,13 +137,40 @@ static __always_inline void owner_known_late(struct ledger *l, struct proc_rt *r
 		l->owner.kind = OWNER_THREAD;
 }
 
-/* Who sends, and is the owner before still waiting: into T, where it is forgotten how it came. */
+/*
+ * The owner before and who sends are not known yet: their process is only just looked into. If the
+ * thread's wait for the reply has ended, that says the same whatever runs there, and it would be
+ * gone when the answer comes. They count as threads for this one step; true if so.
+ */
+static __always_inline bool threads_for_now(struct tracked *t, struct proc_rt *rt, __u32 tgid)
+{
+	struct ledger *l = &t->l;
+
+	if (!rt || rt->state != RT_ASKED || t->who.kind != OWNER_UNKNOWN ||
+	    l->owner.kind != OWNER_UNKNOWN || l->owner.tgid != tgid)
+		return false;
+	l->owner.kind = OWNER_THREAD;
+	t->prior = thread_wait(t, tgid);
+	if (wait_in_vain(t->prior) || wait_perhaps(t->prior)) {
+		t->who.kind = OWNER_THREAD;
+		return true;
+	}
+	l->owner.kind = OWNER_UNKNOWN;
+	t->prior = WAIT_UNKNOWN;
+	return false;
+}
+
+/*
+ * Who sends, and is the owner before still waiting: into T, where it is forgotten how it came.
+ * 1: both count as threads for this step, and are not known after it.
+ */
 static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 {
 	struct ledger *l = &t->l;
 	struct cancel_info *ci = 0;
 	struct owner who = {};
 	struct proc_rt *rt;
+	int for_now = 0;
 
 	t->why.ts = 0;
 	t->prior = WAIT_UNKNOWN;
@@ -169,6 +196,7 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 		if (rt && t->who.kind == OWNER_GOROUTINE && l->owner.kind == OWNER_GOROUTINE &&
 		    !owner_same(&l->owner, &t->who))
 			t->prior = goroutine_left(l, rt, &t->why);
+		for_now = threads_for_now(t, rt, tgid);
 	} else if (rt && rt->probe_seq != l->probe_seq) {
 		ci = late_cancel(l);
 	}
@@ -176,7 +204,7 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 		t->why = *ci;
 	if ((l->abandoned || l->doubt) && rt)
 		look_again(l, stream_size(rt, l->stream));
-	return 0;
+	return for_now;
 }
 
 #endif

@@ -171,6 +171,7 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 	struct ledger_in in = {.step = STEP_SEND, .bytes = ret};
 	struct tracked *t = (struct tracked *)l;
 	__u64 id = bpf_get_current_pid_tgid();
+	int for_now;
 	__u32 what;
 
 	if (tp) {
@@ -190,7 +191,7 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 			in.unread_exact = 1;
 		}
 	}
-	find_out(t, id >> 32, (__u32)id);
+	for_now = find_out(t, id >> 32, (__u32)id);
 	in.prior = *(volatile __u32 *)&t->prior;
 	what = in.what = ledger_send(l, &in, &t->who);
 	if (tellable(l, what,
@@ -198,6 +199,8 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 			     LE_LAGGED))
 		emit_step(sk, l, &in, &t->who, &t->why);
 	ledger_commit(l, &in, &t->who, what);
+	if (for_now)
+		l->owner.kind = OWNER_UNKNOWN;
 	return 0;
 }
 
@@ -345,16 +348,12 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 
 	in.step = STEP_CLOSE;
 	in.now = bpf_ktime_get_ns();
-	if (opt_skips && !(l->flags & LEDGER_UNIX)) {
+	if ((opt_skips || l->watch) && !(l->flags & LEDGER_UNIX)) {
 		struct tcp_sock *tp = tcp_of(opt_kprobe, sk);
 
 		if (tp)
 			look_for_missed(opt_kprobe, (struct tracked *)l, tp, 0, 0);
-	}
-	if (l->watch && !(l->flags & LEDGER_UNIX)) {
-		struct tcp_sock *tp = tcp_of(opt_kprobe, sk);
-
-		if (tp && tcp_rested(opt_kprobe, tp, l->watch))
+		if (tp && l->watch && tcp_rested(opt_kprobe, tp, l->watch))
 			in.unread = tcp_unread(opt_kprobe, sk, tp);
 	} else if (l->watch && (!wait_perhaps(l->watch) || in.now - l->last_rx_ns >= REST_NS)) {
 		in.unread = unix_unread(opt_kprobe, sk, &in.unread_exact);
