@@ -136,6 +136,9 @@ struct tracked {
 	__u64 cookie;		/* kprobe tier */
 	__u32 slot;		/* of the refresh pass: its mark, 0: none yet */
 	__u32 sent;		/* write_seq after the last send */
+	__u64 uv;		/* the uv_loop_t of the loop that connected it, 0: not known */
+	__u32 uv_tries;		/* sends that did not find its stream */
+	__u32 pad;
 };
 
 /* Marks a cookie that the recorder gave, where the kernel had given none. */
@@ -200,8 +203,8 @@ enum rt_state {
 	RT_GO,	      /* owners are goroutines */
 };
 
-/* Per process; key: tgid. Written by the collector, but for dict, probe_seq, loop_ns and the
- * counts. */
+/* Per process; key: tgid. Written by the collector, but for dict, probe_seq, loop_ns, uv and
+ * the counts. */
 struct proc_rt {
 	__u64 dict_ptr; /* address of the static pointer current_tasks */
 	__u64 dict;	/* what it holds, once seen */
@@ -217,6 +220,7 @@ struct proc_rt {
 	__u32 go_id;	 /* RT_GO: where a g has its goroutine's id */
 	__u32 inherited; /* copied from the parent at fork; its first connection is told anew */
 	__u64 loop_ns;	 /* when an epoll of any of its threads last ended by its timeout */
+	__u64 uv;	 /* the uv_loop_t that last connected, 0: none; uvloop.h */
 };
 
 /* A task's address is soon another task's; its name is part of who it is. */

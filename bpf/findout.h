@@ -160,17 +160,20 @@ static __always_inline bool threads_for_now(struct tracked *t, struct proc_rt *r
 	return false;
 }
 
-/*
- * Who sends, and is the owner before still waiting: into T, where it is forgotten how it came.
- * 1: both count as threads for this step, and are not known after it.
- */
+enum found {
+	FOUND_FOR_NOW = 1, /* both owners count as threads for this step, and are not known after */
+	FOUND_TAKEN = 2,   /* the abandoned reply was taken before this went out */
+};
+
+/* Who sends, and is the owner before still waiting: into T, where it is forgotten how it came. */
 static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 {
 	struct ledger *l = &t->l;
 	struct cancel_info *ci = 0;
 	struct owner who = {};
 	struct proc_rt *rt;
-	int for_now = 0;
+	__u64 loop = 0;
+	int found = 0, left;
 
 	t->why.ts = 0;
 	t->prior = WAIT_UNKNOWN;
@@ -185,6 +188,14 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
 	}
 	owner_known_late(l, rt, tgid);
+	if (who.kind == OWNER_THREAD && rt && rt->state == RT_READY && (t->uv || rt->uv)) {
+		who.task = uv_sender(rt, t, descriptor(this_task()), &loop);
+		if (who.task) {
+			who.kind = OWNER_UNKNOWN;
+			who.verified = 1;
+			owner_task(&who, rt, loop);
+		}
+	}
 	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
 	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == who.tid)
 		who.kind = OWNER_NONE;
@@ -196,15 +207,21 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 		if (rt && t->who.kind == OWNER_GOROUTINE && l->owner.kind == OWNER_GOROUTINE &&
 		    !owner_same(&l->owner, &t->who))
 			t->prior = goroutine_left(l, rt, &t->why);
-		for_now = threads_for_now(t, rt, tgid);
+		if (threads_for_now(t, rt, tgid))
+			found = FOUND_FOR_NOW;
 	} else if (rt && rt->probe_seq != l->probe_seq) {
 		ci = late_cancel(l);
 	}
 	if (ci)
 		t->why = *ci;
-	if ((l->abandoned || l->doubt) && rt)
-		look_again(l, stream_size(rt, l->stream));
-	return for_now;
+	if ((l->abandoned || l->doubt) && rt) {
+		left = stream_size(rt, l->stream);
+		if (l->abandoned && !left && (t->uv || rt->uv))
+			found |= FOUND_TAKEN;
+		else
+			look_again(l, left);
+	}
+	return found;
 }
 
 #endif

@@ -193,7 +193,9 @@ struct ledger_in {
 	__u32 unread;	     /* send: queued before it; receive: still queued after it */
 	__u8 unread_exact;   /* 0: some of `unread` may have come after the send */
 	__u8 prior;	     /* enum wait_status of the ledger's owner, WAIT_UNKNOWN if not asked */
-	__u8 reader_running; /* receive: a task, not the loop, called it */
+	/* receive: a task, not the loop, called it; send: whoever sends had taken the abandoned
+	 * reply out of its stream before this went out (uvloop sends late) */
+	__u8 reader_running;
 	__u8 step;	     /* enum step_kind, for the event */
 	__u32 probe_seq;
 	__u32 what;   /* what the transition returned, for the event */
@@ -355,6 +357,9 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 			if (in->prior == WAIT_UNKNOWN)
 				l->takeovers++;
 		}
+	} else if (l->abandoned && in->reader_running) {
+		/* On purpose, or for its answer: what comes for this request tells. */
+		ev |= LE_REUSED_RESIDUE | LE_SWALLOWED;
 	} else if (l->abandoned && (who->kind == OWNER_NONE || who->kind == OWNER_UNKNOWN)) {
 		/* Somebody uses it again, but nobody who could be named. */
 		ev |= LE_TAKEOVER;

@@ -138,6 +138,7 @@ static __always_inline int tellable(struct ledger *l, __u32 what, __u32 suspicio
 	return 1;
 }
 
+#include "uvloop.h"
 #include "birth.h"
 
 /* Receives that fail with these were ended by a signal (include/linux/errno.h); see restart_block.
@@ -171,7 +172,7 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 	struct ledger_in in = {.step = STEP_SEND, .bytes = ret};
 	struct tracked *t = (struct tracked *)l;
 	__u64 id = bpf_get_current_pid_tgid();
-	int for_now;
+	int found;
 	__u32 what;
 
 	if (tp) {
@@ -191,7 +192,8 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 			in.unread_exact = 1;
 		}
 	}
-	for_now = find_out(t, id >> 32, (__u32)id);
+	found = find_out(t, id >> 32, (__u32)id);
+	in.reader_running = (found & FOUND_TAKEN) != 0;
 	in.prior = *(volatile __u32 *)&t->prior;
 	what = in.what = ledger_send(l, &in, &t->who);
 	if (tellable(l, what,
@@ -199,7 +201,7 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 			     LE_LAGGED))
 		emit_step(sk, l, &in, &t->who, &t->why);
 	ledger_commit(l, &in, &t->who, what);
-	if (for_now)
+	if (found & FOUND_FOR_NOW)
 		l->owner.kind = OWNER_UNKNOWN;
 	return 0;
 }
@@ -454,7 +456,9 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		if (!wanted_here(sk, tgid))
 			return 0;
 		meet_process(tgid, 0);
-		give_birth(opt_kprobe, sk, 0);
+		l = give_birth(opt_kprobe, sk, 0);
+		if (l)
+			uv_learn((struct tracked *)l, tgid);
 		return 0;
 	}
 	/* The client's close() or shutdown(SHUT_WR), or an abort; the peer's FIN is neither. */

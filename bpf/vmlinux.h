@@ -230,6 +230,7 @@ struct pt_regs {
 	unsigned long ss;
 	/* arm64 */
 	unsigned long pstate;
+	unsigned long orig_x0;
 	__s32 syscallno;
 };
 

@@ -92,6 +92,20 @@ static __noinline int call_of(struct task_struct *task)
 	return call_numbered(nr);
 }
 
+/* The descriptor that the system call TASK is in was given first. */
+static __noinline __u32 descriptor(struct task_struct *task)
+{
+	__u64 regs = regs_of(task);
+
+	if (!regs)
+		return (__u32)-1;
+#if defined(__TARGET_ARCH_arm64)
+	return kread((void *)regs + bpf_core_field_offset(struct pt_regs, orig_x0), 4);
+#else
+	return kread((void *)regs + bpf_core_field_offset(struct pt_regs, di), 4);
+#endif
+}
+
 static __always_inline void wait_ended(__u32 tid, const struct ended_wait *w)
 {
 	struct ended_wait *kept = bpf_map_lookup_elem(&waits, &tid);
