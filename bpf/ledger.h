@@ -190,13 +190,13 @@ struct ledger {
 struct ledger_in {
 	__u64 now;
 	__u32 bytes;
-	__u32 unread;	     /* send: queued before it; receive: still queued after it */
-	__u8 unread_exact;   /* 0: some of `unread` may have come after the send */
-	__u8 prior;	     /* enum wait_status of the ledger's owner, WAIT_UNKNOWN if not asked */
+	__u32 unread;	   /* send: queued before it; receive: still queued after it */
+	__u8 unread_exact; /* 0: some of `unread` may have come after the send */
+	__u8 prior;	   /* enum wait_status of the ledger's owner, WAIT_UNKNOWN if not asked */
 	/* receive: a task, not the loop, called it; send: whoever sends had taken the abandoned
 	 * reply out of its stream before this went out (uvloop sends late) */
 	__u8 reader_running;
-	__u8 step;	     /* enum step_kind, for the event */
+	__u8 step; /* enum step_kind, for the event */
 	__u32 probe_seq;
 	__u32 what;   /* what the transition returned, for the event */
 	__u32 reader; /* receive: the thread, where an overtaken request is watched */

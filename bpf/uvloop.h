@@ -22,20 +22,20 @@
 
 /* Where a Loop object may hold its uv_loop_t and a transport its protocol, in words. uvloop 0.14
  * to 0.21 have them in 3 and, by version, in 15 to 18. */
-#define UV_LOOP_FROM	  2
-#define UV_LOOP_TO	  6
-#define UV_PROTOCOL_FROM  8
-#define UV_PROTOCOL_TO	  28
+#define UV_LOOP_FROM	 2
+#define UV_LOOP_TO	 6
+#define UV_PROTOCOL_FROM 8
+#define UV_PROTOCOL_TO	 28
 /* Sends in which a connection may show where its stream is. */
-#define UV_TRIES	  8
+#define UV_TRIES	 8
 
 /* Attributes of a StreamReaderProtocol, in the order of its __init__ (Lib/asyncio/streams.py). */
 enum { PROTOCOL_LOOP = 0, PROTOCOL_READER = 4 };
 
 /* In a weakref its referent, in a future its loop and first callback. */
-#define PYWEAKREF_TO	16
-#define PYFUT_LOOP	16
-#define PYFUT_CALLBACK	24
+#define PYWEAKREF_TO   16
+#define PYFUT_LOOP     16
+#define PYFUT_CALLBACK 24
 
 /*
  * The task that runs has made the connection T: if its loop is uvloop's, this is whose. A loop of

@@ -136,7 +136,7 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 	track_finding(t, &f, VERDICT_REUSED, e->head.ts);
 	f.reuse = v.kind;
 	f.confidence = v.confidence;
-	f.swallowed = (what & LE_SWALLOWED) != 0;
+	f.swallowed = (what & LE_SWALLOWED) && !e->in.reader_running;
 	if (!(what & named)) {
 		f.cancel = CANCEL_UNSEEN;
 		f.evidence = EVIDENCE_NONE;

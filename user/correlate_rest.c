@@ -117,8 +117,11 @@ void correlate_buffered(struct correlator *c, const struct ledger_row *row, uint
 		story_add(&t->story, now, TL_BEHIND, bytes, NULL);
 		t->pending.residue_bytes = bytes;
 		track_lag_stays(c, t, verdict_buffered(l), now,
-				"the cancelled owner sent again and took the old reply: its own "
-				"lies in the buffer, and nobody waits for it");
+				t->pending.swallowed
+					? "the cancelled owner sent again and took the old reply: "
+					  "its own lies in the buffer, and nobody waits for it"
+					: "whoever asked next took the old reply: its own lies in "
+					  "the buffer, and nobody waits for it");
 	} else {
 		t->rest_unread = bytes;
 	}

@@ -119,7 +119,11 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 		/* It may be cleaning up. What lies in its buffer when all is over tells. */
 		v->confidence = CONF_SUSPECT;
 		v->hold = true;
-		v->reason = "the cancelled owner itself sent again; it may know what it does";
+		v->reason = in->reader_running
+				    ? "the old reply was taken just before the next request went "
+				      "out; it may have been read on purpose"
+				    : "the cancelled owner itself sent again; it may know what it "
+				      "does";
 	} else if (!self_read && v->kind != REUSE_UNREAD) {
 		/* A reader task could sort the replies, as aioredis 1.3 does; what follows may
 		 * tell. */

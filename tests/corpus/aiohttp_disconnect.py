@@ -20,8 +20,11 @@ import random
 import aiohttp
 from aiohttp import web
 from minipool import MiniPool
-from pyredis_common import arguments, pooled_client
+from pyredis_common import arguments, loop_argument, pooled_client, run
 from wire import Operation, Server, Wire, arrival, pause, report
+
+# A pool outlives its last call: what its connections hold has the time to arrive, and rests.
+REST = 0.5
 
 aiohttp_version = tuple(int(part) for part in aiohttp.__version__.split(".")[:2])
 
@@ -146,8 +149,8 @@ def numbers():
 
 
 def new_echo(args):
-    if args.pool == "minipool":
-        return MiniPool(args.host, args.port).echo
+    if args.pool.startswith("minipool"):
+        return MiniPool(args.host, args.port, args.pool == "minipool-oldest").echo
     return pooled_client(args, stock=args.pool == "stock").echo
 
 
@@ -164,6 +167,7 @@ async def main(args):
         kept.append(site.echo)
         site.echo = new_echo(args)
         await one_round(site, browser, server, args, varied, tags)
+    await asyncio.sleep(REST)
     report_all(args, wire, server, site, browser)
     await site.stop()
     server.close()
@@ -186,9 +190,11 @@ def report_all(args, wire, server, site, browser):
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument("--pool", choices=("redis", "minipool", "stock"), default="redis")
+    loop_argument(parser)
+    parser.add_argument("--pool", choices=("redis", "minipool", "minipool-oldest", "stock"),
+                        default="redis")
     parser.add_argument("--order", choices=("early", "late"), default="early")
     parser.add_argument("--tasks", type=int, default=6, help="pages at a time")
     parser.add_argument("--cancel", type=float, default=0.4, help="share that is closed early")
     parser.add_argument("--timings", type=int, default=20, help="rounds")
-    asyncio.run(main(parser.parse_args()))
+    run(main, parser.parse_args())

@@ -15,16 +15,20 @@ from wire import Operation, Server, Wire, arrival, pause, report
 
 
 class MiniPool:
-    """Last in, first out. A connection always goes back, whatever happened to its exchange."""
+    """A connection always goes back, whatever happened to its exchange.
 
-    def __init__(self, host, port):
+    Last in, first out, as redis-py's; or, as aiomysql's, the one that has rested longest.
+    """
+
+    def __init__(self, host, port, oldest_first=False):
         self._address = host, port
+        self._next = 0 if oldest_first else -1
         self._idle = []
 
     @contextlib.asynccontextmanager
     async def connection(self):
         if self._idle:
-            reader, writer = self._idle.pop()
+            reader, writer = self._idle.pop(self._next)
         else:
             reader, writer = await asyncio.open_connection(*self._address)
         try:

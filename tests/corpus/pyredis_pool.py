@@ -9,7 +9,8 @@ import asyncio
 import itertools
 import random
 
-from pyredis_common import arguments, close, hold_arguments, pooled_client
+from pyredis_common import (arguments, close, hold_arguments, loop_argument, pooled_client,
+                            run)
 from wire import Operation, Server, Wire, arrival, pause, report
 
 # The pool sends only after its own look at the connection, which takes some turns of the loop.
@@ -124,10 +125,11 @@ async def main(args):
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
+    loop_argument(parser)
     hold_arguments(parser)
     parser.add_argument("--pool", choices=("plain", "blocking"), default="plain")
     parser.add_argument("--tasks", type=int, default=8, help="at a time")
     parser.add_argument("--ops", type=int, default=50, help="operations a task")
     parser.add_argument("--cancel", type=float, default=0.3, help="share that is given up")
     parser.add_argument("--stock", action="store_true", help="without the bug")
-    asyncio.run(main(parser.parse_args()))
+    run(main, parser.parse_args())

@@ -5,8 +5,8 @@ import asyncio
 import random
 import sys
 
-from pyredis_common import (arguments, close, hold_arguments, single_client, wait_arguments,
-                            wait_to_go_on)
+from pyredis_common import (arguments, close, hold_arguments, loop_argument, run, single_client,
+                            wait_arguments, wait_to_go_on)
 from wire import Operation, Server, Wire, arrival, pause, report
 
 
@@ -95,6 +95,7 @@ async def main(args):
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
+    loop_argument(parser)
     hold_arguments(parser)
     wait_arguments(parser)
     parser.add_argument("--delay", type=float, default=0, help="from the send to the cancel")
@@ -108,9 +109,4 @@ if __name__ == "__main__":
     parser.add_argument("--hold-open", action="store_true",
                         help="keep the connections open until a line comes on stdin")
     parser.add_argument("--stock", action="store_true", help="without the bug")
-    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
-    args = parser.parse_args()
-    if args.loop == "uvloop":
-        import uvloop
-        uvloop.install()
-    asyncio.run(main(args))
+    run(main, parser.parse_args())

@@ -100,7 +100,27 @@ ROWS = [
     Row("pyredis-uvloop", "F2", True, "pyredis_single.py",
         asyncio_orders(*VARIED, "--timings", "{timings}", "--loop", "uvloop"),
         (*REDIS, "python:uvloop"),
-        "hard: uvloop sends at the end of its turn, when no task runs: a request has no owner"),
+        "hard: uvloop sends at the end of its turn: a task cancelled before that shows nowhere, "
+        "and two requests of one turn are one to the kernel"),
+    Row("uvloop-pools", "F2", True, "pyredis_pool.py",
+        [(label, (*VARIED, "--loop", "uvloop", *more))
+         for label, more in (("plain pool", ("--pool", "plain", "--ops", 20)),
+                             ("blocking pool", ("--pool", "blocking", "--ops", 20)),
+                             ("many at once", ("--tasks", 40, "--ops", 10, "--cancel", 0.5)))],
+        (*REDIS, "python:uvloop")),
+    Row("uvloop-disconnect", "F2", True, "aiohttp_disconnect.py",
+        [("redis early", (*VARIED, "--timings", "{timings}", "--loop", "uvloop")),
+         *((f"{pool} {label}", (*words, "--timings", "{timings}", "--pool", pool,
+                                "--loop", "uvloop"), form)
+           for label, words, form in asyncio_orders(*VARIED)
+           for pool in ("minipool", "minipool-oldest")
+           if (pool, label) != ("minipool", "late"))],
+        (*REDIS, "python:aiohttp", "python:uvloop")),
+    Row("uvloop-disconnect-late", "F3", True, "aiohttp_disconnect.py",
+        [("", (*VARIED, "--order", "late", "--timings", "{timings}", "--pool", "minipool",
+               "--loop", "uvloop"))],
+        (*REDIS, "python:aiohttp", "python:uvloop"),
+        "hard: whoever takes the old reply is done at once, and the next request leaves with his"),
     Row("seed-2-swallowed", "F2", True, "swallow.py",
         [(f"{name} {label}", words, form)
          for name, more in (("swallowed", ()), ("nested", ("--nested",)))

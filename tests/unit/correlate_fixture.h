@@ -52,6 +52,7 @@ struct how {
 	uint32_t unread;
 	bool inexact;	 /* some of `unread` may have come after the send */
 	bool task_reads; /* a task runs while the bytes are read */
+	bool taken;	 /* the sender took the abandoned reply before (uvloop) */
 	bool exiting;
 	bool elsewhere; /* in the context of another process */
 	const struct cancel_info *cancel;
@@ -220,6 +221,7 @@ static inline uint32_t story_send(struct conn *x, uint64_t at, struct owner who,
 			       .bytes = bytes,
 			       .unread = h.unread,
 			       .unread_exact = !h.inexact,
+			       .reader_running = h.taken,
 			       .step = STEP_SEND};
 	struct ledger *l = &x->l;
 

@@ -66,6 +66,32 @@ static void so_is_one_after_a_reply_that_was_read_with_nobody_waiting(void **sta
 	assert_true(w->said[0].swallowed);
 }
 
+/* A loop that sends late: whoever asked next had taken the old reply, and waits for nothing. */
+static struct conn taken(struct world *w, struct owner who)
+{
+	struct conn x = abandoned(w, 1);
+
+	RECV(&x, START + MS, REPLY, .prior = WAIT_CANCELLED);
+	SEND(&x, START + 2 * MS, who, 22, .taken = true);
+	return x;
+}
+
+static void who_took_the_old_reply_and_leaves_his_own_is_likely(void **state)
+{
+	struct owner nobody = {.kind = OWNER_NONE, .tgid = PID, .tid = PID};
+	struct world *w = *state;
+	struct conn x = taken(w, nobody);
+
+	RECV(&x, START + 3 * MS, REPLY);
+	rest(&x, START + 110 * MS, REPLY);
+	assert_int_equal(w->n, 0);
+	rest(&x, START + 160 * MS, REPLY);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+	assert_int_equal(w->said[0].reuse, REUSE_RESIDUE);
+	assert_false(w->said[0].swallowed);
+	assert_int_equal(w->said[0].residue_bytes, REPLY);
+}
+
 static void what_was_said_as_suspect_is_raised_later(void **state)
 {
 	struct world *w = *state;
@@ -98,6 +124,24 @@ static void who_takes_all_out_stays_suspect(void **state)
 	struct conn x = swallowed(w);
 
 	assert_stays_suspect(w, &x, 0);
+}
+
+static void who_took_the_old_reply_to_be_rid_of_it_stays_suspect(void **state)
+{
+	struct world *w = *state;
+	struct conn x = taken(w, task(8));
+
+	RECV(&x, START + 3 * MS, REPLY, .prior = WAIT_PENDING);
+	assert_stays_suspect(w, &x, 0);
+}
+
+static void a_push_with_his_own_reply_stays_suspect(void **state)
+{
+	struct world *w = *state;
+	struct conn x = taken(w, task(8));
+
+	RECV(&x, START + 3 * MS, REPLY + 40, .prior = WAIT_PENDING);
+	assert_stays_suspect(w, &x, 40);
 }
 
 static void a_farewell_that_reads_nothing_stays_suspect(void **state)
@@ -216,8 +260,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_last_reply_that_nobody_takes_out_is_likely),
 		TEST(so_is_one_after_a_reply_that_was_read_with_nobody_waiting),
+		TEST(who_took_the_old_reply_and_leaves_his_own_is_likely),
 		TEST(what_was_said_as_suspect_is_raised_later),
 		TEST(who_takes_all_out_stays_suspect),
+		TEST(who_took_the_old_reply_to_be_rid_of_it_stays_suspect),
+		TEST(a_push_with_his_own_reply_stays_suspect),
 		TEST(a_farewell_that_reads_nothing_stays_suspect),
 		TEST(a_farewell_answered_in_one_read_stays_suspect),
 		TEST(a_push_after_all_replies_stays_suspect),
