@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How a workload of each language is started, and built where the Makefile does not.
 
-Go and Rust come from Debian's own compilers and crates, without a network. A Rust workload that
-needs crates says so in a line "// cargo: NAME = VALUE" for each, as Cargo.toml spells it.
+Go, Rust and Java come from Debian's own compilers and crates, without a network. A Rust workload
+that needs crates says so in a line "// cargo: NAME = VALUE" for each, as Cargo.toml spells it.
 """
 
 import os
@@ -19,7 +19,8 @@ RUSTC, CARGO = "/usr/bin/rustc", "/usr/bin/cargo"
 INTERPRETERS = {".py": [needs.PYTHON], ".rb": ["ruby"], ".php": ["php"], ".pl": ["perl"],
                 ".lua": [needs.LUA], ".js": ["node"], ".sh": ["/bin/sh"]}
 
-COMPILERS = {".go": "program:go", ".rs": "file:" + RUSTC}
+COMPILERS = {".go": ["program:go"], ".rs": ["file:" + RUSTC],
+             ".java": ["program:javac", "program:java"]}
 
 
 class BuildFailed(Exception):
@@ -29,7 +30,7 @@ class BuildFailed(Exception):
 def language_needs(workload):
     suffix = pathlib.Path(workload).suffix
     if suffix in COMPILERS:
-        return [COMPILERS[suffix]]
+        return COMPILERS[suffix]
     if suffix in INTERPRETERS:
         program = INTERPRETERS[suffix][0]
         return ["file:" + program if program.startswith("/") else "program:" + program]
@@ -41,6 +42,8 @@ def command(source, binaries):
     suffix = source.suffix
     if suffix in INTERPRETERS:
         return [*INTERPRETERS[suffix], str(source)]
+    if suffix == ".java":
+        return _java(source, binaries / "java")
     binary = binaries / source.stem
     if suffix in COMPILERS and _older(binary, source):
         (_build_go if suffix == ".go" else _build_rust)(source, binary)
@@ -59,6 +62,15 @@ def _compile(words, environment, directory):
                           env={**os.environ, **environment})
     if done.returncode:
         raise BuildFailed(f"{' '.join(words)}:\n{done.stdout[-4000:]}")
+
+
+def _java(source, classes):
+    """The class has its file's name."""
+    if _older(classes / f"{source.stem}.class", source):
+        classes.mkdir(exist_ok=True)
+        _compile(["javac", "-Xlint:all", "-Werror", "-d", str(classes), str(source)], {},
+                 classes)
+    return ["java", "-cp", str(classes), source.stem]
 
 
 def _build_go(source, binary):

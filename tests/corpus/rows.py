@@ -7,7 +7,8 @@ name      as in the scoreboard
 form      F1 the old reply is unread at the next send, F2 it is outstanding, F3 it was read with
           nobody waiting, "-" none of them (negative rows)
 positive  the application really gets wrong answers
-workload  a file in this directory: .py .c .rb .php .pl .lua .go .rs .js .sh
+workload  a file in this directory: .py .c .rb .php .pl .lua .go .rs .js
+          .java .sh
 variants  (label, arguments) or (label, arguments, form) where one variant has another form; "fix"
           in a positive row is the right way beside the wrong ones, and has to stay silent.
           {name} in an argument is replaced: see servers.py for the servers, and {seed},

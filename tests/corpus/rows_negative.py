@@ -195,6 +195,8 @@ STOPPED = ("--port", "{memcached}", "--server-pid", "{memcached.pid}")
 NODE_MODULES = os.path.join(
     os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "mispair/npm/node_modules")
 
+JAVA = ("--port", "{line}", "--seed", "{seed}", "--drivers", 4, "--timings", 30)
+
 LANGUAGES = [
     row("hiredis-timeout", "correct_hiredis.c", ways("timeouts", server=("--port", "{redis}")),
         ("program:redis-server",), "the error stays, the context is freed"),
@@ -227,6 +229,14 @@ LANGUAGES = [
     row("go-shared-by-a-queue", "correct_mux.go",
         [("one caller", TAG), ("six callers", (*TAG, "--callers", "6"))],
         note="a reader goroutine; a caller whose context ends leaves its place in the queue"),
+    row("java-pool-closes", "JavaPool.java",
+        ways("sotimeout", "select", "slices", "sleep", "wakeup", "channel", server=JAVA,
+             more=("--then", "close")),
+        note="the last of them is closed by the JDK itself"),
+    row("java-pool-drains", "JavaPool.java",
+        ways("sotimeout", "select", "slices", "sleep", "wakeup", server=JAVA,
+             more=("--then", "drain")),
+        note="who is timed out or interrupted waits on, and then returns the connection"),
     row("rust-tokio-closes", "tokio_closes.rs",
         ways("timeout", "select", "abort", "whole", server=TAG), ("crate:tokio",)),
 ]

@@ -270,22 +270,60 @@ def the_jvms_interrupt_alone_is_no_verdict(context):
     return f"{cancels} calls"
 
 
-def probe_lists_adapters(context):
-    child = subprocess.Popen([*program(context, "pool_timeout.rb")[:1], "-e", "sleep 60"],
-                             stdin=subprocess.DEVNULL)
+def java(context, way, then):
+    """A JVM as it comes, whose libjvm is stripped of all but what it exports."""
+    return Run(context, [*program(context, "JavaPool.java"), "--port", "{line}", "--way", way,
+                         "--then", then, "--timings", context.amount(ROUNDS)])
+
+
+def a_real_jvms_interrupt_names_what_a_timeout_tells(context):
+    run = java(context, "slices", "keep")
+    run.found(MOST)
+    named = run.named("jvm.interrupt")
+    check(named, f"kinds: {kinds(run)}")
+    return f"{len(named)} of {len(run.events.alarms())} by name"
+
+
+def a_real_jvms_interrupts_are_seen_and_accuse_nobody(context):
+    run = java(context, "sleep", "close")
+    run.nothing_likely()
+    # Each is passed on by the thread itself; the first may come before the probe.
+    cancels = run.events.named("stop")[0]["mispair.cancellations"]
+    check(cancels >= run.truth["cancelled"] > 0,
+          f"{cancels} calls were seen, of {run.truth['cancelled']} interrupts")
+    return f"{cancels} calls, {run.truth['cancelled']} interrupts"
+
+
+def listed_by_probe(context, words, library, kinds_there):
+    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
-        while "libruby" not in open(f"/proc/{child.pid}/maps", encoding="utf-8").read():
-            check(time.monotonic() < deadline, "ruby did not start")
+        while library not in open(f"/proc/{child.pid}/maps", encoding="utf-8").read():
+            check(time.monotonic() < deadline, f"{words[0]} did not start")
             time.sleep(0.05)
         done = context.command("probe", child.pid)
     finally:
         end(child)
     text = done.stdout.decode()
     check(done.returncode == 0, f"status {done.returncode}")
-    for kind in ("pthread.cancel", "ruby.interrupt"):
+    for kind in kinds_there:
         check(f"adapter   {kind}" in text, f"{kind} is not listed: {text}")
-    return "pthread.cancel, ruby.interrupt"
+    return ", ".join(kinds_there)
+
+
+def probe_lists_adapters(context):
+    return listed_by_probe(context, [*program(context, "pool_timeout.rb")[:1], "-e", "sleep 60"],
+                           "libruby", ("pthread.cancel", "ruby.interrupt"))
+
+
+def probe_lists_the_jvms_adapter(context):
+    run = private_servers(context)
+    try:
+        words = run.filled([*program(context, "JavaPool.java"), "--port", "{line}",
+                            "--timings", "1000"])
+        return listed_by_probe(context, words, "libjvm", ("pthread.cancel", "jvm.interrupt"))
+    finally:
+        run.stop()
 
 
 def tests():
@@ -315,5 +353,8 @@ def tests():
                      another_process_that_calls_the_function_disturbs_nobody,
                      pthread_cancel_is_named, tokios_abort_is_named,
                      the_jvms_interrupt_names_what_a_timeout_tells,
-                     the_jvms_interrupt_alone_is_no_verdict, probe_lists_adapters):
+                     the_jvms_interrupt_alone_is_no_verdict,
+                     a_real_jvms_interrupt_names_what_a_timeout_tells,
+                     a_real_jvms_interrupts_are_seen_and_accuse_nobody, probe_lists_adapters,
+                     probe_lists_the_jvms_adapter):
         yield function.__name__, function
