@@ -138,7 +138,7 @@ struct tracked {
 	__u32 sent;		/* write_seq after the last send */
 	__u64 uv;		/* the uv_loop_t of the loop that connected it, 0: not known */
 	__u32 uv_tries;		/* sends that did not find its stream */
-	__u32 pad;
+	__u32 found;		/* enum found, of the last send; findout.h */
 };
 
 /* Marks a cookie that the recorder gave, where the kernel had given none. */

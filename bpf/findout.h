@@ -140,24 +140,12 @@ static __always_inline void owner_known_late(struct ledger *l, struct proc_rt *r
 /*
  * The owner before and who sends are not known yet: their process is only just looked into. If the
  * thread's wait for the reply has ended, that says the same whatever runs there, and it would be
- * gone when the answer comes. They count as threads for this one step; true if so.
+ * gone when the answer comes. So they count as threads for this one step.
  */
 static __always_inline bool threads_for_now(struct tracked *t, struct proc_rt *rt, __u32 tgid)
 {
-	struct ledger *l = &t->l;
-
-	if (!rt || rt->state != RT_ASKED || t->who.kind != OWNER_UNKNOWN ||
-	    l->owner.kind != OWNER_UNKNOWN || l->owner.tgid != tgid)
-		return false;
-	l->owner.kind = OWNER_THREAD;
-	t->prior = thread_wait(t, tgid);
-	if (wait_in_vain(t->prior) || wait_perhaps(t->prior)) {
-		t->who.kind = OWNER_THREAD;
-		return true;
-	}
-	l->owner.kind = OWNER_UNKNOWN;
-	t->prior = WAIT_UNKNOWN;
-	return false;
+	return rt && rt->state == RT_ASKED && t->who.kind == OWNER_UNKNOWN &&
+	       t->l.owner.kind == OWNER_UNKNOWN && t->l.owner.tgid == tgid;
 }
 
 enum found {
@@ -165,50 +153,107 @@ enum found {
 	FOUND_TAKEN = 2,   /* the abandoned reply was taken before this went out */
 };
 
+/*
+ * The task that sends: 1 and O->task, which is of *LOOP; 0: none; -1: cannot be told.
+ */
+static __always_inline int task_now(struct owner *o, struct tracked *t, struct proc_rt *rt,
+				    __u64 *loop)
+{
+	int r = running_task(rt, o->tgid, &o->task, loop, &o->verified);
+
+	if (r || (!t->uv && !rt->uv))
+		return r;
+	o->task = uv_sender(rt, t, descriptor(this_task()), loop);
+	o->verified = 1;
+	return o->task != 0;
+}
+
+/* Fills O, which is zero, with who sends on T now. */
+static __always_inline void owner_now(struct owner *o, struct tracked *t, struct proc_rt *rt,
+				      __u32 tgid, __u32 tid)
+{
+	__u64 loop = 0;
+	int r;
+
+	o->tgid = tgid;
+	o->tid = tid;
+	o->kind = OWNER_UNKNOWN;
+	if (!rt) {
+		count_loss(KLOSS_LATE_ATTACH);
+		return;
+	}
+	if (rt->state == RT_ASKED || rt->state == RT_WAITING) {
+		__sync_fetch_and_add(&rt->late, 1); /* a loss only if there is a runtime */
+		return;
+	}
+	if (rt->state == RT_NONE) {
+		o->kind = OWNER_THREAD;
+		return;
+	}
+	if (rt->state == RT_PROBED)
+		owner_stepping(o, rt);
+	if (rt->state == RT_GO)
+		owner_goroutine(o, rt);
+	if (rt->state != RT_READY)
+		return;
+	r = task_now(o, t, rt, &loop);
+	if (r == 0)
+		o->kind = OWNER_THREAD;
+	else if (r > 0)
+		owner_task(o, rt, loop);
+}
+
+/* Who sends: into T. A function, so that what follows is looked at once by a verifier. */
+static __noinline int find_sender(struct tracked *t, struct proc_rt *rt, __u32 tgid, __u32 tid)
+{
+	struct owner *who = &t->who;
+	struct ledger *l = &t->l;
+
+	__builtin_memset(who, 0, sizeof(*who));
+	owner_now(who, t, rt, tgid, tid);
+	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
+	if (who->kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == tid)
+		who->kind = OWNER_NONE;
+	return 0;
+}
+
 /* Who sends, and is the owner before still waiting: into T, where it is forgotten how it came. */
 static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 {
 	struct ledger *l = &t->l;
 	struct cancel_info *ci = 0;
-	struct owner who = {};
 	struct proc_rt *rt;
-	__u64 loop = 0;
-	int found = 0, left;
+	int left;
 
 	t->why.ts = 0;
 	t->prior = WAIT_UNKNOWN;
+	t->found = 0;
 	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
+		const struct owner thread = {.tgid = tgid, .tid = tid, .kind = OWNER_THREAD};
+
 		rt = 0;
-		who.tgid = tgid;
-		who.tid = tid;
-		who.kind = OWNER_THREAD;
+		t->who = thread;
 	} else {
 		rt = bpf_map_lookup_elem(&procs, &tgid);
-		owner_now(&who, rt, tgid, tid);
+		find_sender(t, rt, tgid, tid);
 		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
 	}
 	owner_known_late(l, rt, tgid);
-	if (who.kind == OWNER_THREAD && rt && rt->state == RT_READY && (t->uv || rt->uv)) {
-		who.task = uv_sender(rt, t, descriptor(this_task()), &loop);
-		if (who.task) {
-			who.kind = OWNER_UNKNOWN;
-			who.verified = 1;
-			owner_task(&who, rt, loop);
-		}
-	}
-	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
-	if (who.kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == who.tid)
-		who.kind = OWNER_NONE;
-	t->who = who;
 	if (ledger_owed(l)) {
 		t->prior = wait_now(l, rt, tgid, &ci);
+		if (threads_for_now(t, rt, tgid)) {
+			t->found = FOUND_FOR_NOW;
+			t->who.kind = l->owner.kind = OWNER_THREAD;
+		}
 		if (t->prior == WAIT_UNKNOWN && t->who.kind == OWNER_THREAD)
 			t->prior = thread_wait(t, tgid);
+		if (t->found && !wait_in_vain(t->prior) && !wait_perhaps(t->prior)) {
+			t->found = 0;
+			t->who.kind = l->owner.kind = OWNER_UNKNOWN;
+		}
 		if (rt && t->who.kind == OWNER_GOROUTINE && l->owner.kind == OWNER_GOROUTINE &&
 		    !owner_same(&l->owner, &t->who))
 			t->prior = goroutine_left(l, rt, &t->why);
-		if (threads_for_now(t, rt, tgid))
-			found = FOUND_FOR_NOW;
 	} else if (rt && rt->probe_seq != l->probe_seq) {
 		ci = late_cancel(l);
 	}
@@ -217,11 +262,11 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 	if ((l->abandoned || l->doubt) && rt) {
 		left = stream_size(rt, l->stream);
 		if (l->abandoned && !left && (t->uv || rt->uv))
-			found |= FOUND_TAKEN;
+			t->found |= FOUND_TAKEN;
 		else
 			look_again(l, left);
 	}
-	return found;
+	return 0;
 }
 
 #endif

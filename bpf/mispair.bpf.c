@@ -172,7 +172,7 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 	struct ledger_in in = {.step = STEP_SEND, .bytes = ret};
 	struct tracked *t = (struct tracked *)l;
 	__u64 id = bpf_get_current_pid_tgid();
-	int found;
+	__u32 found;
 	__u32 what;
 
 	if (tp) {
@@ -192,7 +192,8 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 			in.unread_exact = 1;
 		}
 	}
-	found = find_out(t, id >> 32, (__u32)id);
+	find_out(t, id >> 32, (__u32)id);
+	found = *(volatile __u32 *)&t->found;
 	in.reader_running = (found & FOUND_TAKEN) != 0;
 	in.prior = *(volatile __u32 *)&t->prior;
 	what = in.what = ledger_send(l, &in, &t->who);

@@ -259,15 +259,15 @@ static __noinline __u64 waits_for_data(struct proc_rt *rt, __u64 coro)
 	return awaited;
 }
 
-/* Reads the STREAM_WORDS attributes of the StreamReader at ADDR. 0, or -1. */
-static __noinline int look_at_stream(struct proc_rt *rt, __u64 addr, __u64 *v)
+/* Reads the first STREAM_WORDS attributes of the object at ADDR, a StreamReader's. 0, or -1. */
+static __noinline int read_attributes(__u32 frames, __u64 addr, __u64 *v)
 {
 	__u64 values = 0, dict = 0;
 
-	if (rt->layout.frames == PYFRAMES_311)
+	if (frames == PYFRAMES_311)
 		bpf_probe_read_user(&values, 8, (void *)(addr + PYOBJ_VALUES_311));
 	if (!values) {
-		addr += rt->layout.frames == PYFRAMES_311 ? PYOBJ_DICT_311 : PYOBJ_DICT;
+		addr += frames == PYFRAMES_311 ? PYOBJ_DICT_311 : PYOBJ_DICT;
 		if (bpf_probe_read_user(&dict, 8, (void *)addr) || !dict ||
 		    bpf_probe_read_user(&values, 8, (void *)(dict + PYDICT_VALUES)) || !values)
 			return -1;
@@ -283,7 +283,10 @@ static __noinline __u64 stream_of(struct proc_rt *rt, __u64 coro, __u64 waiter)
 
 	if (!stream)
 		return 0;
-	return !look_at_stream(rt, stream, v) && waiter && v[STREAM_WAITER] == waiter ? stream : 1;
+	return !read_attributes(rt->layout.frames, stream, v) && waiter &&
+			       v[STREAM_WAITER] == waiter
+		       ? stream
+		       : 1;
 }
 
 /*
@@ -296,7 +299,7 @@ static __noinline bool stream_awaited(struct proc_rt *rt, __u64 stream)
 	__u64 v[STREAM_WORDS] = {}, of = 0;
 	__u32 state = PYFUT_FINISHED;
 
-	return stream > 1 && !look_at_stream(rt, stream, v) &&
+	return stream > 1 && !read_attributes(rt->layout.frames, stream, v) &&
 	       !bpf_probe_read_user(&of, 8, (void *)(v[STREAM_WAITER] + 16)) &&
 	       of == v[STREAM_LOOP] &&
 	       !bpf_probe_read_user(&state, 4, (void *)(v[STREAM_WAITER] + rt->layout.state)) &&
@@ -308,7 +311,7 @@ static __noinline int stream_size(struct proc_rt *rt, __u64 stream)
 {
 	__u64 v[STREAM_WORDS] = {}, size = 0;
 
-	if (stream <= 1 || look_at_stream(rt, stream, v) ||
+	if (stream <= 1 || read_attributes(rt->layout.frames, stream, v) ||
 	    bpf_probe_read_user(&size, 8, (void *)(v[STREAM_BUFFER] + 16)) || size > (1 << 30))
 		return -1;
 	return (int)size;
@@ -381,40 +384,6 @@ static __noinline void owner_task(struct owner *o, struct proc_rt *rt, __u64 loo
 	o->name[0] = k->name[0];
 	o->name[1] = k->name[1];
 	o->cancels = k->tail.cancels;
-}
-
-/* Fills O, which is zero, with who runs now. */
-static __always_inline void owner_now(struct owner *o, struct proc_rt *rt, __u32 tgid, __u32 tid)
-{
-	__u64 loop = 0;
-	int r;
-
-	o->tgid = tgid;
-	o->tid = tid;
-	o->kind = OWNER_UNKNOWN;
-	if (!rt) {
-		count_loss(KLOSS_LATE_ATTACH);
-		return;
-	}
-	if (rt->state == RT_ASKED || rt->state == RT_WAITING) {
-		__sync_fetch_and_add(&rt->late, 1); /* a loss only if there is a runtime */
-		return;
-	}
-	if (rt->state == RT_NONE) {
-		o->kind = OWNER_THREAD;
-		return;
-	}
-	if (rt->state == RT_PROBED)
-		owner_stepping(o, rt);
-	if (rt->state == RT_GO)
-		owner_goroutine(o, rt);
-	if (rt->state != RT_READY)
-		return;
-	r = running_task(rt, tgid, &o->task, &loop, &o->verified);
-	if (r == 0)
-		o->kind = OWNER_THREAD;
-	else if (r > 0)
-		owner_task(o, rt, loop);
 }
 
 /* The probed cancellation of owner O since SINCE, or NULL. */

@@ -61,19 +61,25 @@ static __noinline int uv_learn(struct tracked *t, __u32 tgid)
 }
 
 /* The StreamReader of the protocol at ADDR, if that is one of LOOP's; else 0. */
-static __noinline __u64 uv_reader(struct proc_rt *rt, __u64 addr, __u64 loop)
+static __always_inline __u64 uv_reader(__u32 frames, __u64 addr, __u64 loop)
 {
 	__u64 v[STREAM_WORDS] = {}, reader = 0;
 
-	if (look_at_stream(rt, addr, v) || v[PROTOCOL_LOOP] != loop ||
+	if (read_attributes(frames, addr, v) || v[PROTOCOL_LOOP] != loop ||
 	    bpf_probe_read_user(&reader, 8, (void *)(v[PROTOCOL_READER] + PYWEAKREF_TO)) ||
-	    look_at_stream(rt, reader, v) || v[STREAM_LOOP] != loop)
+	    read_attributes(frames, reader, v) || v[STREAM_LOOP] != loop)
 		return 0;
 	return reader;
 }
 
+/*
+ * The two functions below take numbers and are not static: so a verifier looks at each of them
+ * once, and not on each path of a send. What the older ones do with the loop is a matter of minutes
+ * else.
+ */
+
 /* The StreamReader of descriptor FD in the loop UV, whose object is LOOP; else 0. */
-static __noinline __u64 uv_stream(struct proc_rt *rt, __u64 uv, __u64 loop, __u32 fd)
+__noinline __u64 uv_stream(__u32 frames, __u64 uv, __u64 loop, __u32 fd)
 {
 	__u64 watchers = 0, io = 0, of = 0, transport = 0, protocol = 0, reader;
 	__u32 number = 0, at = 0, i;
@@ -92,7 +98,7 @@ static __noinline __u64 uv_stream(struct proc_rt *rt, __u64 uv, __u64 loop, __u3
 			return 0;
 		if (protocol < 4096 || protocol % 8)
 			continue;
-		reader = uv_reader(rt, protocol, loop);
+		reader = uv_reader(frames, protocol, loop);
 		if (reader)
 			return reader;
 	}
@@ -100,17 +106,17 @@ static __noinline __u64 uv_stream(struct proc_rt *rt, __u64 uv, __u64 loop, __u3
 }
 
 /*
- * The task that waits for data of STREAM; else 0. The future calls its task back: by a method
- * wrapper of its own in 3.9, by a built-in bound to the task since.
+ * The task that waits for data of STREAM; else 0. STATE_AT: where a future has its state. It calls
+ * its task back: by a method wrapper of its own in 3.9, by a built-in bound to the task since.
  */
-static __noinline __u64 uv_waiting(struct proc_rt *rt, __u64 stream, __u64 loop)
+__noinline __u64 uv_waiting(__u32 frames, __u32 state_at, __u64 task_type, __u64 stream, __u64 loop)
 {
 	__u64 v[STREAM_WORDS] = {}, of = 0, callback = 0, task = 0, head[2];
 	__u32 state = PYFUT_FINISHED, i;
 
-	if (look_at_stream(rt, stream, v) || v[STREAM_LOOP] != loop ||
+	if (read_attributes(frames, stream, v) || v[STREAM_LOOP] != loop ||
 	    bpf_probe_read_user(&of, 8, (void *)(v[STREAM_WAITER] + PYFUT_LOOP)) || of != loop ||
-	    bpf_probe_read_user(&state, 4, (void *)(v[STREAM_WAITER] + rt->layout.state)) ||
+	    bpf_probe_read_user(&state, 4, (void *)(v[STREAM_WAITER] + state_at)) ||
 	    state != PYFUT_PENDING ||
 	    bpf_probe_read_user(&callback, 8, (void *)(v[STREAM_WAITER] + PYFUT_CALLBACK)))
 		return 0;
@@ -119,7 +125,7 @@ static __noinline __u64 uv_waiting(struct proc_rt *rt, __u64 stream, __u64 loop)
 		/* A task's type and, where every future has it, its loop. */
 		if (!bpf_probe_read_user(&task, 8, (void *)(callback + i)) &&
 		    !bpf_probe_read_user(head, 16, (void *)(task + 8)) && head[1] == loop &&
-		    (!rt->task_type || head[0] == rt->task_type))
+		    (!task_type || head[0] == task_type))
 			return task;
 	}
 	return 0;
@@ -129,7 +135,7 @@ static __noinline __u64 uv_waiting(struct proc_rt *rt, __u64 stream, __u64 loop)
  * No task runs, and the connection T's descriptor is FD: whose request is it that is sent now? Its
  * task, and *LOOP; else 0.
  */
-static __noinline __u64 uv_sender(struct proc_rt *rt, struct tracked *t, __u32 fd, __u64 *loop)
+static __always_inline __u64 uv_sender(struct proc_rt *rt, struct tracked *t, __u32 fd, __u64 *loop)
 {
 	__u64 uv = t->uv ? t->uv : rt->uv;
 
@@ -139,13 +145,13 @@ static __noinline __u64 uv_sender(struct proc_rt *rt, struct tracked *t, __u32 f
 		if (t->uv_tries >= UV_TRIES)
 			return 0;
 		t->uv_tries++;
-		t->l.stream = uv_stream(rt, uv, *loop, fd);
+		t->l.stream = uv_stream(rt->layout.frames, uv, *loop, fd);
 		if (!t->l.stream)
 			return 0;
 		/* Whoever waits on a stream's future reads for himself. */
 		t->l.flags |= LEDGER_SELF_READ;
 	}
-	return uv_waiting(rt, t->l.stream, *loop);
+	return uv_waiting(rt->layout.frames, rt->layout.state, rt->task_type, t->l.stream, *loop);
 }
 
 #endif
