@@ -88,7 +88,7 @@ static __noinline int end_wait_of(__u64 value, __u32 adapter)
 	return 0;
 }
 
-static __noinline int hint(__u64 what, __u32 adapter)
+static __noinline int leave_hint(__u64 what, __u32 adapter)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct cancel_hint h = {
@@ -99,11 +99,16 @@ static __noinline int hint(__u64 what, __u32 adapter)
 	};
 	__u32 tgid = id >> 32;
 
-	if (!adapter_called(adapter, tgid))
-		return 0;
 	count(CNT_CANCELS, 1);
 	bpf_map_update_elem(&hints, &tgid, &h, BPF_ANY);
 	return 0;
+}
+
+static __noinline int hint(__u64 what, __u32 adapter)
+{
+	if (!adapter_called(adapter, bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	return leave_hint(what, adapter);
 }
 
 /* ---- one a runtime ---- */
@@ -123,11 +128,97 @@ int adapter_ruby(struct pt_regs *ctx)
 	return end_wait_of(PT_REGS_PARM1(ctx), ADAPTER_RUBY);
 }
 
-/* Its thread is a Java object, and a thread in a blocking read does not even wake. */
+/*
+ * The JVM's thread is a Java object. Where HotSpot keeps what belongs to it, is in the uprobe's
+ * cookie (user/jvm.c), 16 bits each: JavaThread's _osthread, OSThread's _pthread_id, JavaThread's
+ * _threadObj, which leads back to the object. 0: it is not known.
+ */
+enum bpf_func_id___jvm {
+	BPF_FUNC_get_attach_cookie___jvm = 174, /* 5.15 (7adfc6c9b315); as uprobes' cookies */
+};
+
+/*
+ * Where an object keeps its JavaThread: a long, and the first field behind the object's head of 12
+ * or 16 bytes, or of 8 (compact ones, JDK 24).
+ */
+#define JVM_EETOP	  16
+#define JVM_EETOP_COMPACT 8
+
+/* The 8 bytes at ADDR, 0 if they cannot be read. */
+static __always_inline __u64 user_word(__u64 addr)
+{
+	__u64 v = 0;
+
+	bpf_probe_read_user(&v, sizeof(v), (void *)addr);
+	return v;
+}
+
+/*
+ * Is STORED the object OOP? ZGC's pointers have colours: once four bits above the 42 to 44 of an
+ * address, and of these some may differ; since generations some 13 to 16 bits below it.
+ */
+static __always_inline bool is_object(__u64 stored, __u64 oop)
+{
+	return !((stored ^ oop) << 22) || stored >> 13 == oop || stored >> 14 == oop ||
+	       stored >> 15 == oop || stored >> 16 == oop;
+}
+
+/* The pthread_t of the Java thread OOP, whose JavaThread is at EETOP in it; 0: it is not there. */
+static __noinline __u64 pthread_of_java(__u64 oop, __u64 cookie, __u32 eetop)
+{
+	__u64 thread = user_word(oop + eetop);
+	__u64 handle = thread ? user_word(thread + (cookie >> 32 & 0xffff)) : 0;
+
+	if (!handle || !is_object(user_word(handle), oop))
+		return 0;
+	thread = user_word(thread + (cookie & 0xffff));
+	return thread ? user_word(thread + (cookie >> 16 & 0xffff)) : 0;
+}
+
+/* The number of the thread that HANDLE, a jthread, means; 0: it is not known. */
+static __noinline __u32 number_of_java(__u64 handle, __u64 cookie)
+{
+	__u64 oop, thread;
+
+	/* The lowest bits tell global references, which interrupt() does not pass. */
+	if (!cookie || handle & 7)
+		return 0;
+	oop = user_word(handle);
+	if (!oop)
+		return 0;
+	thread = pthread_of_java(oop, cookie, JVM_EETOP);
+	if (!thread)
+		thread = pthread_of_java(oop, cookie, JVM_EETOP_COMPACT);
+	return thread ? number_of_pthread(thread) : 0;
+}
+
+/*
+ * An interrupt may mean that a reply is not wanted any more, or be a wake-up, after which its
+ * thread sends more and then takes all replies: it is no more than a handled signal, and the hint
+ * names it. (So a process that lies about its threads' numbers gains no more than a timeout in
+ * another's thread would tell.) A thread in a blocking read does not even wake, and one that
+ * interrupts itself does not wait.
+ */
 SEC("uprobe")
 int adapter_jvm(struct pt_regs *ctx)
 {
-	return hint(0, ADAPTER_JVM);
+	struct ended_wait w = {.status = WAIT_POLL_INTERRUPTED};
+	__u64 cookie = 0;
+	__u32 nr, tid;
+
+	if (!adapter_called(ADAPTER_JVM, bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	if (bpf_core_enum_value_exists(enum bpf_func_id___jvm, BPF_FUNC_get_attach_cookie___jvm))
+		cookie = bpf_get_attach_cookie(ctx);
+	nr = number_of_java(PT_REGS_PARM2(ctx), cookie);
+	if (nr && nr == own_number())
+		return 0;
+	tid = nr ? thread_called(nr) : 0;
+	if (tid) {
+		w.ts = bpf_ktime_get_ns();
+		wait_ended(tid, &w);
+	}
+	return leave_hint(0, ADAPTER_JVM);
 }
 
 /* Which connection the task had is known to nobody. */

@@ -4,8 +4,8 @@
  *
  * A file is opened on the loop's thread, through the mapping of a process that may be gone a moment
  * later; it is read and probed on the session's worker, which owns the file's entry from then on
- * but for its key. At the end several workers empty the queue, so each job holds a reference to its
- * entry, and the last one frees it.
+ * but for its key, and for where to look again. At the end several workers empty the queue, so each
+ * job holds a reference to its entry, and the last one frees it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include "adapters.h"
 #include "elfsyms.h"
 #include "finding.h"
+#include "jvm.h"
 #include "remote.h"
 #include "session.h"
 #include "verdict.h"
@@ -51,6 +52,12 @@ static const struct kind {
 /* clang-format on */
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
+enum state {
+	FILE_BUSY,  /* a job is to be done */
+	FILE_READY, /* nothing more is to be known of it */
+	FILE_AGAIN, /* what only a process can tell of it, was not to be had */
+};
+
 struct file_key {
 	uint64_t dev, ino, size, mtime_ns;
 	uint32_t kinds; /* bits of `kinds`: Ruby's comes later to a libc that is known */
@@ -66,9 +73,13 @@ struct found {
 struct file {
 	struct file_key key;
 	struct session *s;
+	/* Whose mapping it was. The worker's while the file is BUSY, else the loop's. */
 	int fd;
+	uint32_t pid;
+	struct mapping at;
 	struct found found[N_KINDS];
 	struct session_link *links[N_KINDS][FUNCTIONS_MAX]; /* the worker's */
+	uint32_t state;					    /* atomic: enum state */
 	uint32_t hot;  /* atomic: bits of `kinds` that were given up */
 	uint32_t refs; /* atomic */
 	UT_hash_handle hh;
@@ -164,6 +175,21 @@ static void search_file(int fd, uint32_t wanted, struct found found[N_KINDS])
 	elfsyms_close(elf);
 }
 
+/* What adapter_jvm has to know of the libjvm behind FD, which PID has mapped as M says; or 0. */
+static uint64_t learn_jvm(int fd, uint32_t pid, const struct mapping *m)
+{
+	uint64_t distance, cookie = 0;
+	struct elfsyms *elf;
+	const char *why;
+
+	if (elfsyms_open(fd, &elf, &why))
+		return 0;
+	if (elfsyms_variable(elf, JVM_TABLE, m->offset, &distance))
+		cookie = jvm_cookie(pid, m->start + distance);
+	elfsyms_close(elf);
+	return cookie;
+}
+
 /* ---- on the worker's thread ---- */
 
 static void detach(struct file *f, uint32_t which)
@@ -189,21 +215,56 @@ static void drop(void *arg, bool last)
 	free(f);
 }
 
+/* Attaches what of KIND was found, with COOKIE, in place of what was attached before. */
+static void attach_kind(struct file *f, size_t kind, uint64_t cookie)
+{
+	char path[48];
+	size_t i;
+
+	/* The very file, whatever its name means here. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	for (i = 0; i < f->found[kind].n; i++) {
+		session_detach(f->links[kind][i]);
+		f->links[kind][i] = session_attach_cancel(f->s, path, f->found[kind].offsets[i],
+							  kinds[kind].id, 0, cookie);
+	}
+}
+
 static void attach_file(void *arg, bool last)
 {
 	struct file *f = arg;
-	char path[48];
-	size_t k, i;
+	enum state state = FILE_READY;
+	uint64_t cookie;
+	size_t k;
 
 	if (!last)
 		search_file(f->fd, f->key.kinds, f->found);
-	/* The very file, whatever its name means here. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-	for (k = 0; k < N_KINDS; k++)
-		for (i = 0; i < f->found[k].n && !last; i++)
-			f->links[k][i] = session_attach_cancel(f->s, path, f->found[k].offsets[i],
-							       kinds[k].id, 0);
+	for (k = 0; k < N_KINDS && !last; k++) {
+		cookie = 0;
+		if (kinds[k].id == ADAPTER_JVM && f->found[k].n) {
+			cookie = learn_jvm(f->fd, f->pid, &f->at);
+			state = cookie ? FILE_READY : FILE_AGAIN;
+		}
+		attach_kind(f, k, cookie);
+	}
 	close(f->fd);
+	__atomic_store_n(&f->state, state, __ATOMIC_RELEASE);
+	drop(f, last);
+}
+
+/* A JVM's process may be gone, or not be set up, when it is looked into: another one may tell. */
+static void look_again(void *arg, bool last)
+{
+	struct file *f = arg;
+	uint64_t cookie = last ? 0 : learn_jvm(f->fd, f->pid, &f->at);
+	size_t k;
+
+	for (k = 0; k < N_KINDS && cookie; k++)
+		if (kinds[k].id == ADAPTER_JVM &&
+		    !(__atomic_load_n(&f->hot, __ATOMIC_RELAXED) & 1u << k))
+			attach_kind(f, k, cookie);
+	close(f->fd);
+	__atomic_store_n(&f->state, cookie ? FILE_READY : FILE_AGAIN, __ATOMIC_RELEASE);
 	drop(f, last);
 }
 
@@ -216,11 +277,13 @@ static void detach_hot(void *arg, bool last)
 	drop(f, last);
 }
 
-static void later(struct file *f, void (*fn)(void *arg, bool last))
+static bool later(struct file *f, void (*fn)(void *arg, bool last))
 {
 	__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
-	if (session_later(f->s, fn, f))
-		__atomic_sub_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+	if (!session_later(f->s, fn, f))
+		return true;
+	__atomic_sub_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+	return false;
 }
 
 /* ---- which files of a process ---- */
@@ -309,11 +372,22 @@ static void take_file(struct adapters *a, uint32_t pid, const struct mapping *m,
 	if (!file_key(fd, wanted, &key))
 		goto out;
 	HASH_FIND(hh, a->files, &key, sizeof(key), f);
+	if (f && __atomic_load_n(&f->state, __ATOMIC_ACQUIRE) == FILE_AGAIN) {
+		f->state = FILE_BUSY;
+		f->fd = fd;
+		f->pid = pid;
+		f->at = *m;
+		if (later(f, look_again))
+			return;
+		f->state = FILE_AGAIN;
+	}
 	if (f || a->n_files == FILES_MAX || !(f = calloc(1, sizeof(*f))))
 		goto out;
 	f->key = key;
 	f->s = a->s;
 	f->fd = fd;
+	f->pid = pid;
+	f->at = *m;
 	f->refs = 2; /* the table's and the job's */
 	if (session_later(a->s, attach_file, f)) {
 		free(f);
@@ -387,7 +461,7 @@ static int attach_named(struct adapters *a, const struct probespec *p)
 	for (i = 0; i < (p->usdt ? 1 : p->n); i++) {
 		l = p->usdt ? session_attach_usdt(a->s, p->file, p->provider, p->name, p->arg)
 			    : session_attach_cancel(a->s, p->file, p->offsets[i], ADAPTER_USER,
-						    p->arg);
+						    p->arg, 0);
 		if (!l)
 			return errno ? -errno : -EINVAL;
 		a->named[a->n_named++] = l;

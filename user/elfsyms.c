@@ -255,6 +255,55 @@ void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, vo
 		gopcln_functions(table, size, note_go, &w);
 }
 
+/* ---- variables ---- */
+
+/* The address of what a mapping from OFFSET on begins with. */
+static bool mapped_at(const struct elfsyms *e, uint64_t offset, uint64_t *vaddr)
+{
+	const uint64_t page = 4096; /* segments are aligned to as much or more */
+	GElf_Phdr ph;
+	size_t n = 0, i;
+
+	if (elf_getphdrnum(e->elf, &n))
+		return false;
+	for (i = 0; i < n && gelf_getphdr(e->elf, (int)i, &ph); i++) {
+		if (ph.p_type != PT_LOAD || (ph.p_offset & -page) != offset)
+			continue;
+		*vaddr = ph.p_vaddr & -page;
+		return true;
+	}
+	return false;
+}
+
+bool elfsyms_variable(struct elfsyms *e, const char *name, uint64_t offset, uint64_t *distance)
+{
+	size_t size = 0, names_size = 0, i;
+	const char *table, *names;
+	Elf_Scn *scn = NULL;
+	uint64_t first;
+	Elf64_Sym sym;
+	GElf_Shdr sh;
+
+	if (!mapped_at(e, offset, &first))
+		return false;
+	while ((scn = elf_nextscn(e->elf, scn)))
+		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_DYNSYM)
+			break;
+	table = scn ? bytes_of(e, scn, &sh, &size) : NULL;
+	names = table ? section_bytes(e, sh.sh_link, &names_size) : NULL;
+	if (!names || names[names_size - 1])
+		return false;
+	for (i = 0; i + sizeof(sym) <= size; i += sizeof(sym)) {
+		memcpy(&sym, table + i, sizeof(sym));
+		if (ELF64_ST_TYPE(sym.st_info) != STT_OBJECT || sym.st_shndx == SHN_UNDEF ||
+		    sym.st_name >= names_size || strcmp(names + sym.st_name, name))
+			continue;
+		*distance = sym.st_value - first;
+		return sym.st_value >= first;
+	}
+	return false;
+}
+
 /* ---- USDT ---- */
 
 /* "-4@%edi 8@-8(%rbp)" has two; libbpf reads what they mean. */

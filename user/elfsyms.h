@@ -34,6 +34,12 @@ typedef bool (*elfsyms_wants)(void *ctx, const char *name);
 typedef bool (*elfsyms_fn)(void *ctx, const char *name, uint64_t offset);
 void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, void *ctx);
 
+/*
+ * How far the exported variable NAME lies behind the first byte of a mapping of the file that
+ * begins at file offset OFFSET. False: there is no such variable, or no such mapping.
+ */
+bool elfsyms_variable(struct elfsyms *e, const char *name, uint64_t offset, uint64_t *distance);
+
 /* The USDT probe PROVIDER:NAME: how many arguments it has, or -ENOENT. */
 int elfsyms_usdt(struct elfsyms *e, const char *provider, const char *name);
 

@@ -92,12 +92,13 @@ bool session_probe_failed(const struct session_probe *p);
 
 /*
  * A function or a USDT probe of a file, in every process that maps it, whose call says that a wait
- * is cancelled. Slow (see worker.h), and may be called on any thread. ARG: see probespec.h. NULL
- * and errno.
+ * is cancelled. Slow (see worker.h), and may be called on any thread. ARG: see probespec.h. COOKIE:
+ * what the adapter's program has to know of this file, 0: nothing; kernels before 5.15 do not pass
+ * it on. NULL and errno.
  */
 struct session_link;
 struct session_link *session_attach_cancel(struct session *s, const char *path, uint64_t offset,
-					   enum adapter adapter, unsigned int arg);
+					   enum adapter adapter, unsigned int arg, uint64_t cookie);
 struct session_link *session_attach_usdt(struct session *s, const char *path, const char *provider,
 					 const char *name, unsigned int arg);
 void session_detach(struct session_link *l); /* NULL is fine */

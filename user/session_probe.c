@@ -47,15 +47,22 @@ int session_later(struct session *s, void (*fn)(void *arg, bool last), void *arg
 }
 
 struct session_link *session_attach_cancel(struct session *s, const char *path, uint64_t offset,
-					   enum adapter adapter, unsigned int arg)
+					   enum adapter adapter, unsigned int arg, uint64_t cookie)
 {
+	DECLARE_LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookie);
 	struct bpf_program *prog = session_cancel_program(s, adapter, arg);
+	struct bpf_link *link;
 
 	if (!prog) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return (struct session_link *)bpf_program__attach_uprobe(prog, false, -1, path, offset);
+	link = bpf_program__attach_uprobe_opts(prog, -1, path, offset, &opts);
+	if (!link && cookie) {
+		opts.bpf_cookie = 0;
+		link = bpf_program__attach_uprobe_opts(prog, -1, path, offset, &opts);
+	}
+	return (struct session_link *)link;
 }
 
 struct session_link *session_attach_usdt(struct session *s, const char *path, const char *provider,

@@ -16,6 +16,7 @@
  * --then keep        goes back to the pool all the same, which is wrong
  * --then close       is closed
  * --then drain       goes back when the reply has been read after all
+ * --then pipeline    has another request sent first, then both replies are read, and it goes back
  *
  * With --drivers several give calls up at a time, and share a pool. Else each round has its own: a
  * connection that was wrong once is wrong for the rest of its life.
@@ -152,6 +153,20 @@ final class JavaPool {
 			case "drain":
 				try {
 					if (!line(PATIENT).equals(request))
+						wrong++;
+				} catch (TimedOut over) {
+					throw new IOException("no reply at all", over);
+				}
+				break;
+			case "pipeline":
+				String more = "tag-" + tags.incrementAndGet();
+
+				try {
+					operations++;
+					write((more + "\n").getBytes(StandardCharsets.US_ASCII));
+					if (!line(PATIENT).equals(request))
+						wrong++;
+					if (!line(PATIENT).equals(more))
 						wrong++;
 				} catch (TimedOut over) {
 					throw new IOException("no reply at all", over);

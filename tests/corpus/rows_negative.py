@@ -237,6 +237,10 @@ LANGUAGES = [
         ways("sotimeout", "select", "slices", "sleep", "wakeup", server=JAVA,
              more=("--then", "drain")),
         note="who is timed out or interrupted waits on, and then returns the connection"),
+    row("java-pool-pipelines", "JavaPool.java",
+        ways("sotimeout", "select", "slices", "sleep", "wakeup", server=JAVA,
+             more=("--then", "pipeline")),
+        note="who is interrupted sends another request first, and then reads both replies"),
     row("rust-tokio-closes", "tokio_closes.rs",
         ways("timeout", "select", "abort", "whole", server=TAG), ("crate:tokio",)),
 ]

@@ -79,6 +79,67 @@ static void an_undefined_function_and_one_outside_the_code_are_none(void **state
 	close(fd);
 }
 
+/* Makes the first exported symbol a variable at VADDR. */
+static Elf64_Sym *variable(struct image *im, uint64_t vaddr)
+{
+	Elf64_Sym *sym = (Elf64_Sym *)(im->bytes + im->sections[SEC_DYNSYM].sh_offset);
+
+	sym[1].st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT);
+	sym[1].st_value = vaddr;
+	return &sym[1];
+}
+
+static bool variable_is_at(const struct image *im, const char *name, uint64_t offset,
+			   uint64_t *distance)
+{
+	struct elfsyms *e;
+	bool is;
+	int fd;
+
+	e = opened(im, &fd);
+	is = elfsyms_variable(e, name, offset, distance);
+	elfsyms_close(e);
+	close(fd);
+	return is;
+}
+
+static void a_variable_lies_at_a_distance_from_each_mapping(void **state)
+{
+	uint64_t distance = 0;
+	struct image im;
+
+	(void)state;
+	image_make(&im);
+	variable(&im, DATA_VADDR + 0x18);
+	assert_true(variable_is_at(&im, "give_up", CODE_OFFSET, &distance));
+	assert_true(distance == DATA_VADDR + 0x18 - CODE_VADDR);
+	assert_true(variable_is_at(&im, "give_up", DATA_OFFSET, &distance));
+	assert_true(distance == 0x18);
+	assert_false(variable_is_at(&im, "give_up", 0, &distance));
+	assert_false(variable_is_at(&im, "give", CODE_OFFSET, &distance));
+	assert_false(variable_is_at(&im, "pthread_cancel", CODE_OFFSET, &distance));
+}
+
+static void what_is_not_defined_or_lies_before_the_mapping_is_no_variable(void **state)
+{
+	uint64_t distance = 0;
+	struct image im;
+
+	(void)state;
+	image_make(&im);
+	variable(&im, CODE_VADDR - 8);
+	assert_false(variable_is_at(&im, "give_up", CODE_OFFSET, &distance));
+	variable(&im, CODE_VADDR)->st_shndx = SHN_UNDEF;
+	assert_false(variable_is_at(&im, "give_up", CODE_OFFSET, &distance));
+	image_make(&im);
+	variable(&im, CODE_VADDR)->st_name = UINT32_MAX;
+	assert_false(variable_is_at(&im, "give_up", CODE_OFFSET, &distance));
+	image_make(&im);
+	variable(&im, CODE_VADDR);
+	im.sections[SEC_DYNSYM].sh_size = IMAGE_SIZE;
+	assert_false(variable_is_at(&im, "give_up", CODE_OFFSET, &distance));
+}
+
 static void a_usdt_probe_tells_how_many_arguments_it_has(void **state)
 {
 	struct elfsyms *e;
@@ -166,6 +227,7 @@ static void ask_all(const uint8_t *bytes, size_t len)
 {
 	struct seen s = {.name = "give_up"};
 	struct elfsyms *e = NULL;
+	uint64_t distance;
 	char version[16];
 	const char *why;
 	int fd = image_file(bytes, len);
@@ -177,6 +239,7 @@ static void ask_all(const uint8_t *bytes, size_t len)
 			assert_true(s.offsets[i] < len);
 		assert_true(elfsyms_usdt(e, "pool", "gave_up") < 256);
 		elfsyms_go_version(e, version, sizeof(version));
+		elfsyms_variable(e, "give_up", CODE_OFFSET, &distance);
 		elfsyms_close(e);
 	}
 	close(fd);
@@ -233,6 +296,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_function_is_found_in_both_tables_at_its_offset),
 		cmocka_unit_test(an_undefined_function_and_one_outside_the_code_are_none),
+		cmocka_unit_test(a_variable_lies_at_a_distance_from_each_mapping),
+		cmocka_unit_test(what_is_not_defined_or_lies_before_the_mapping_is_no_variable),
 		cmocka_unit_test(a_usdt_probe_tells_how_many_arguments_it_has),
 		cmocka_unit_test(go_is_known_by_its_build_information),
 		cmocka_unit_test(go_before_1_18_points_at_its_version),
