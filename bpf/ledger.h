@@ -357,7 +357,7 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 			if (in->prior == WAIT_UNKNOWN)
 				l->takeovers++;
 		}
-	} else if (l->abandoned && in->reader_running) {
+	} else if (l->abandoned && in->reader_running && who->kind != OWNER_UNKNOWN) {
 		/* On purpose, or for its answer: what comes for this request tells. */
 		ev |= LE_REUSED_RESIDUE | LE_SWALLOWED;
 	} else if (l->abandoned && (who->kind == OWNER_NONE || who->kind == OWNER_UNKNOWN)) {
