@@ -287,7 +287,8 @@ static __always_inline void look(bool kp, struct seq_file *seq, struct sock *sk,
  * Fetches what the kernel and the pass will read of the next sockets into the cache. Most of a pass
  * over very many is spent waiting for memory, three times a socket, each time for an address that
  * the wait before has brought; asked for together they wait together. What is read is thrown away:
- * a mark that is out of date costs time only.
+ * a mark that is out of date costs time only. Unrolled: 6.1 refuses the loop that clang makes of it
+ * ("back-edge").
  */
 static __always_inline void fetch_ahead(void)
 {
@@ -302,7 +303,6 @@ static __always_inline void fetch_ahead(void)
 	if (walk_slot % FETCH || slots_used <= WALK_MANY || to_data + 8 > FETCH_BYTES ||
 	    to_storage + 8 > FETCH_BYTES)
 		return;
-		/* Unrolled: 6.1 refuses the loop that clang makes of it ("back-edge"). */
 #pragma unroll
 	for (i = 0; i < FETCH; i++) {
 		struct walk_mark *m;
