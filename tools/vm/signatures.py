@@ -56,7 +56,7 @@ ONE_ARCH = {
     ("thread_struct", "uw.tp_value"): "arm64",
     **{("pt_regs", register): "amd64" for register in ("di", "si", "dx", "cx", "ax")},
     **{("pt_regs", register): "amd64" for register in ("r8", "r9", "ip", "orig_ax", "ss")},
-    **{("pt_regs", register): "arm64" for register in ("pstate", "syscallno")},
+    **{("pt_regs", register): "arm64" for register in ("pstate", "orig_x0", "syscallno")},
     **{("user_pt_regs", register): "arm64" for register in ("regs", "pc")},
 }
 
