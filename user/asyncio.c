@@ -19,6 +19,7 @@
 #include "pylayout.h"
 #include "pyloop.h"
 #include "pystream.h"
+#include "pyuv.h"
 #include "procinfo.h"
 #include "remote.h"
 
@@ -114,6 +115,11 @@ void runtimes_free(struct runtimes *r)
 
 static int publish(struct runtimes *r, struct runtime *p)
 {
+	struct proc_rt seen;
+
+	/* The recorder may have met it since. */
+	if (!p->rt.uv && !session_proc_get(r->s, p->tgid, &seen))
+		p->rt.uv = seen.uv;
 	p->rt.state = p->state;
 	return session_proc_set(r->s, p->tgid, &p->rt);
 }
@@ -320,6 +326,7 @@ static void find_tasks(struct runtimes *r, struct runtime *p)
 	p->rt.dict_ptr = at;
 	p->rt.task_type = f->task_type_vaddr ? p->bias + f->task_type_vaddr : 0;
 	p->rt.probe_budget = r->o.precise == PRECISE_AUTO ? BUDGET_YOUNG : 0;
+	p->rt.uv = pyuv_running(p->tgid, p->bias + f->bss_vaddr, f->bss_size);
 	set_state(r, p, RT_READY);
 	probe(r, p, BUDGET_YOUNG);
 	report(r, p);

@@ -2,9 +2,10 @@
 """Real asyncio clients: verdicts against the workload's own count of wrong answers."""
 
 import functools
+import subprocess
 
-from harness import (DEBIAN_PYTHON, accuse_nobody_wrongly, agree, check, other_python,
-                     wrong_ports)
+from harness import (DEBIAN_PYTHON, Skip, accuse_nobody_wrongly, agree, check, other_python,
+                     truth_of, wrong_ports)
 
 PYTHONS = {"usr_bin_python": lambda: DEBIAN_PYTHON, "python_on_path": other_python}
 
@@ -200,6 +201,34 @@ def without_memory_a_shared_connection_is_not_accused(context):
     return "no alarm"
 
 
+def with_uvloop():
+    if subprocess.run([DEBIAN_PYTHON, "-c", "import uvloop"], capture_output=True).returncode:
+        raise Skip("python3-uvloop is not installed")
+    return ("--loop", "uvloop")
+
+
+def a_pool_under_uvloop_is_judged(context):
+    result = context.run(context.workload("pyredis_pool.py", "--port", context.redis().port,
+                                          *with_uvloop()))
+    truth = result.truths[0]
+    check(wrong_ports(truth), "the workload saw no wrong answer, so it shows nothing")
+    agree(result.events, truth)
+    return f"{len(wrong_ports(truth))} connections"
+
+
+def the_only_connection_of_a_later_uvloop_process_is_judged(context):
+    """No task connects after the process is known: its loop has to be found in its memory."""
+    port = context.redis().port
+    trace = context.trace("--port", port)
+    truths = truth_of(context.workload("pyredis_single.py", "--port", port, *with_uvloop(),
+                                       "--delay", "0.005", "--gap", "0.002", "--settle", "1",
+                                       "--clean", "2"))
+    events = trace.finish()
+    check(wrong_ports(truths[0]), "the workload saw no wrong answer, so it shows nothing")
+    agree(events, truths[0])
+    return f"{len(wrong_ports(truths[0]))} connection"
+
+
 def tests():
     def case(function, *args):
         return functools.partial(function_with_context, function, args)
@@ -228,6 +257,9 @@ def tests():
                case(without_memory_steps_are_probed_instead, order))
     yield ("without_memory_a_shared_connection_is_not_accused",
            without_memory_a_shared_connection_is_not_accused)
+    yield "a_pool_under_uvloop_is_judged", a_pool_under_uvloop_is_judged
+    yield ("the_only_connection_of_a_later_uvloop_process_is_judged",
+           the_only_connection_of_a_later_uvloop_process_is_judged)
     yield "a_swallowed_cancellation_is_counted", a_swallowed_cancellation_is_counted
     yield ("a_finding_names_both_tasks_and_proves_itself",
            a_finding_names_both_tasks_and_proves_itself)
