@@ -442,6 +442,9 @@ final class JavaPool {
 		int rounds = Integer.parseInt(options.get("--timings"));
 		int drivers = Integer.parseInt(options.get("--drivers"));
 
+		/* A tracer learns of a process by its first connection, and then looks for its JVM. */
+		new Pool().clean(1);
+		Thread.sleep(1000);
 		if (drivers > 1)
 			together(varied, rounds, drivers);
 		else
