@@ -20,8 +20,10 @@
 #define UV_STREAM_IO	 136
 #define UV_IO_FD	 48
 
-/* Where a Loop object may hold its uv_loop_t and a transport its protocol, in words. uvloop 0.14
- * to 0.21 have them in 3 and, by version, in 15 to 18. */
+/*
+ * Where a Loop object may hold its uv_loop_t and a transport its protocol, in words: 3 and 16 in
+ * uvloop 0.17.
+ */
 #define UV_LOOP_FROM	 2
 #define UV_LOOP_TO	 6
 #define UV_PROTOCOL_FROM 8
