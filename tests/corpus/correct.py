@@ -67,6 +67,20 @@ def arguments(description, ways=()):
     return parser
 
 
+def loop_arguments(description, ways=()):
+    """Those of a workload that may run on uvloop; it calls run()."""
+    parser = arguments(description, ways)
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    return parser
+
+
+def run(args, coroutine):
+    if args.loop == "uvloop":
+        import uvloop
+        uvloop.install()
+    asyncio.run(coroutine)
+
+
 async def workers(args, work):
     """`work(number, varied)` for each operation, --tasks of them at a time.
 

@@ -5,7 +5,7 @@ import asyncio
 
 from redis import asyncio as aredis
 
-from correct import Truth, arguments, cancelled, workers
+from correct import Truth, cancelled, loop_arguments, run, workers
 
 
 async def pipelines(args, truth, client):
@@ -88,4 +88,5 @@ async def main(args):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(arguments(__doc__, tuple(WAYS)).parse_args()))
+    parsed = loop_arguments(__doc__, tuple(WAYS)).parse_args()
+    run(parsed, main(parsed))

@@ -8,7 +8,7 @@ its answer is read although whoever asked has gone.
 import asyncio
 import logging
 
-from correct import Truth, arguments, cancelled, workers
+from correct import Truth, cancelled, loop_arguments, run, workers
 
 
 def where(args):
@@ -124,4 +124,5 @@ async def main(args):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(arguments(__doc__, tuple(WAYS)).parse_args()))
+    parsed = loop_arguments(__doc__, tuple(WAYS)).parse_args()
+    run(parsed, main(parsed))

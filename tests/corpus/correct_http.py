@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from correct import Truth, arguments, cancelled, threads, workers
+from correct import Truth, cancelled, loop_arguments, run, threads, workers
 
 
 def url(args, tag, **words):
@@ -152,9 +152,9 @@ WAYS = {"requests": use_requests, "aiohttp": use_aiohttp, "expect": expect, "cur
         "short-lives": short_lives}
 
 if __name__ == "__main__":
-    parsed = arguments(__doc__, tuple(WAYS)).parse_args()
+    parsed = loop_arguments(__doc__, tuple(WAYS)).parse_args()
     counts = Truth("correct_http")
     outcome = WAYS[parsed.way](parsed, counts)
     if outcome is not None:
-        asyncio.run(outcome)
+        run(parsed, outcome)
     counts.report()

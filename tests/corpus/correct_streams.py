@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 
-from correct import Truth, arguments, cancelled, workers
+from correct import Truth, cancelled, loop_arguments, run, workers
 
 
 async def pool(args, truth):
@@ -233,16 +233,12 @@ WAYS = {"pool": pool, "drain": drain, "cleanup": cleanup, "retry": retry, "aiore
 
 
 def main(args):
-    if args.loop == "uvloop":
-        import uvloop
-        uvloop.install()
     truth = Truth("correct_streams")
-    asyncio.run(WAYS[args.way](args, truth))
+    run(args, WAYS[args.way](args, truth))
     truth.report()
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__, tuple(WAYS))
-    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    parser = loop_arguments(__doc__, tuple(WAYS))
     parser.add_argument("--latest", type=int, default=4000, metavar="US", help="of retry's replies")
     main(parser.parse_args())

@@ -81,6 +81,7 @@ POSTGRES = ("--port", "{postgres}", "--seed", "{seed}")
 MARIADB = ("--port", "{mariadb}", "--seed", "{seed}")
 PYTHON_REDIS = ("program:redis-server", "python:redis")
 AIOREDIS = ("program:redis-server", "python:aioredis")
+UVLOOP = ("--loop", "uvloop")
 
 
 def ways(*names, server, more=()):
@@ -96,6 +97,9 @@ PYTHON_CLIENTS = [
         PYTHON_REDIS),
     row("pyredis-async-pubsub", "correct_aredis.py",
         ways("subscriptions", "listeners", server=REDIS), PYTHON_REDIS),
+    row("uvloop-redis", "correct_aredis.py",
+        ways("pipelines", "subscriptions", "listeners", server=REDIS, more=UVLOOP),
+        (*PYTHON_REDIS, "python:uvloop")),
     row("pyredis-sync", "correct_redis.py",
         ways("commands", "alarms", "storm", server=REDIS), PYTHON_REDIS),
     row("pyredis-sync-pings", "correct_redis.py",
@@ -124,6 +128,11 @@ PYTHON_CLIENTS = [
         ("python:aiomysql",)),
     row("asyncio-shield", "correct_databases.py", ways("shield", server=POSTGRES),
         ("python:psycopg",), "who asked is cancelled; the exchange is not, and ends"),
+    row("uvloop-postgres", "correct_databases.py",
+        ways("aiopg", "psycopg-pool", "shield", server=POSTGRES, more=UVLOOP),
+        ("python:aiopg", "python:psycopg_pool", "python:uvloop")),
+    row("uvloop-aiomysql", "correct_databases.py", ways("aiomysql", server=MARIADB, more=UVLOOP),
+        ("python:aiomysql", "python:uvloop")),
     row("psycopg-pool", "correct_postgres.py", ways("server-side", server=POSTGRES),
         ("python:psycopg_pool",)),
     row("psycopg-interrupted", "correct_postgres.py",
@@ -155,6 +164,8 @@ NETWORK = [
         ways("requests", server=HTTP, more=MANY), ("python:requests",)),
     row("aiohttp-timeout", "correct_http.py",
         ways("aiohttp", server=HTTP, more=MANY), ("python:aiohttp",)),
+    row("uvloop-aiohttp", "correct_http.py", ways("aiohttp", server=HTTP, more=(*MANY, *UVLOOP)),
+        ("python:aiohttp", "python:uvloop")),
     row("expect-100-continue", "correct_http.py", ways("expect", server=HTTP, more=MANY),
         note="our own client; the 100 comes never, late, or just when the body goes out"),
     row("curl-expect-100", "correct_http.py", ways("curl", server=HTTP, more=MANY),
