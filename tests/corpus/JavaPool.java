@@ -442,13 +442,14 @@ final class JavaPool {
 		int rounds = Integer.parseInt(options.get("--timings"));
 		int drivers = Integer.parseInt(options.get("--drivers"));
 
-		/* A tracer learns of a process by its first connection, and then looks for its JVM. */
-		new Pool().clean(1);
-		Thread.sleep(1000);
-		if (drivers > 1)
+		if (drivers > 1) {
 			together(varied, rounds, drivers);
-		else
+		} else {
+			/* A tracer learns of a process by its first connection, then of its JVM. */
+			new Pool().clean(1);
+			Thread.sleep(1000);
 			alone(varied, rounds);
+		}
 		/* A pool outlives its last call: what its connections hold arrives, and rests. */
 		Thread.sleep(500);
 		print();
