@@ -18,10 +18,15 @@ static __always_inline bool has_ulp(bool kp, struct tcp_sock *tp)
 	return FIELD(kp, tp, inet_conn.icsk_ulp_ops) != 0;
 }
 
-/* A call from BEGIN to END, where the last one ended at *MARK. A FIN takes a number, too. */
-static __always_inline void reaches(struct tracked *t, __u32 *mark, __u32 begin, __u32 end)
+/*
+ * A call from BEGIN to END, where the last one ended at *MARK. SLACK: numbers that are no bytes:
+ * the peer's FIN takes one as it is read. The client's own is sent after all that is looked at
+ * here.
+ */
+static __always_inline void reaches(struct tracked *t, __u32 *mark, __u32 begin, __u32 end,
+				    __u32 slack)
 {
-	if (begin - *mark > 1)
+	if (begin - *mark > slack)
 		t->l.flags |= LEDGER_GAP;
 	*mark = end;
 }
@@ -51,11 +56,11 @@ static __always_inline void look_for_missed(bool kp, struct tracked *t, struct t
 	}
 	if (!taken) {
 		at = FIELD(kp, tp, write_seq);
-		reaches(t, &t->sent, at - sent, at);
+		reaches(t, &t->sent, at - sent, at, 0);
 	}
 	if (!sent && !kp) {
 		at = FIELD(kp, tp, copied_seq);
-		reaches(t, &t->copied, at - taken, at);
+		reaches(t, &t->copied, at - taken, at, 1);
 	}
 }
 

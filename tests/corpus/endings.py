@@ -163,6 +163,7 @@ async def main(args):
         for number in range(CLEAN):
             await connection.task(connection.ask(f"clean-{number}"), "clean")
     await timed_out.run(timed_out.clean)
+    step("clean")
 
     server.hold()
     go_on = asyncio.Event()
