@@ -31,6 +31,18 @@ static __always_inline void reaches(struct tracked *t, __u32 *mark, __u32 begin,
 	*mark = end;
 }
 
+/*
+ * The peer's FIN takes a number as it is read. (The client's own is sent after all that is looked
+ * at here.)
+ */
+static __always_inline __u32 fin_of_peer(bool kp, struct tcp_sock *tp)
+{
+	struct sock *sk = (struct sock *)tp; /* its first member */
+	__u8 state = FIELD(kp, sk, __sk_common.skc_state);
+
+	return state != TCP_ESTABLISHED && state != TCP_FIN_WAIT1 && state != TCP_FIN_WAIT2;
+}
+
 /* From now on nothing is missed. */
 static __always_inline void mark_both(bool kp, struct tracked *t, struct tcp_sock *tp)
 {
@@ -60,7 +72,7 @@ static __always_inline void look_for_missed(bool kp, struct tracked *t, struct t
 	}
 	if (!sent && !kp) {
 		at = FIELD(kp, tp, copied_seq);
-		reaches(t, &t->copied, at - taken, at, 1);
+		reaches(t, &t->copied, at - taken, at, fin_of_peer(kp, tp));
 	}
 }
 
