@@ -19,8 +19,9 @@ import random
 
 import aiohttp
 from aiohttp import web
+from loops import loop_argument, run
 from minipool import MiniPool
-from pyredis_common import arguments, loop_argument, pooled_client, run
+from pyredis_common import arguments, pooled_client
 from wire import Operation, Server, Wire, arrival, pause, report
 
 # A pool outlives its last call: what its connections hold has the time to arrive, and rests.
@@ -197,4 +198,5 @@ if __name__ == "__main__":
     parser.add_argument("--tasks", type=int, default=6, help="pages at a time")
     parser.add_argument("--cancel", type=float, default=0.4, help="share that is closed early")
     parser.add_argument("--timings", type=int, default=20, help="rounds")
-    run(main, parser.parse_args())
+    parsed = parser.parse_args()
+    run(parsed, main(parsed))

@@ -15,6 +15,8 @@ import random
 import sys
 import threading
 
+from loops import loop_argument
+
 sys.dont_write_bytecode = True
 
 
@@ -68,17 +70,10 @@ def arguments(description, ways=()):
 
 
 def loop_arguments(description, ways=()):
-    """Those of a workload that may run on uvloop; it calls run()."""
+    """Those of a workload that may run on uvloop; it calls loops.run()."""
     parser = arguments(description, ways)
-    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    loop_argument(parser)
     return parser
-
-
-def run(args, coroutine):
-    if args.loop == "uvloop":
-        import uvloop
-        uvloop.install()
-    asyncio.run(coroutine)
 
 
 async def workers(args, work):

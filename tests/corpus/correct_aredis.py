@@ -5,7 +5,8 @@ import asyncio
 
 from redis import asyncio as aredis
 
-from correct import Truth, cancelled, loop_arguments, run, workers
+from correct import Truth, cancelled, loop_arguments, workers
+from loops import run
 
 
 async def pipelines(args, truth, client):

@@ -8,7 +8,8 @@ its answer is read although whoever asked has gone.
 import asyncio
 import logging
 
-from correct import Truth, cancelled, loop_arguments, run, workers
+from correct import Truth, cancelled, loop_arguments, workers
+from loops import run
 
 
 def where(args):

@@ -11,7 +11,8 @@ import tempfile
 import threading
 import time
 
-from correct import Truth, cancelled, loop_arguments, run, threads, workers
+from correct import Truth, cancelled, loop_arguments, threads, workers
+from loops import run
 
 
 def url(args, tag, **words):

@@ -8,7 +8,8 @@ import random
 import socket
 import threading
 
-from correct import Truth, cancelled, loop_arguments, run, workers
+from correct import Truth, cancelled, loop_arguments, workers
+from loops import run
 
 
 async def pool(args, truth):

@@ -58,17 +58,6 @@ def arguments(description):
     return parser
 
 
-def loop_argument(parser):
-    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
-
-
-def run(main, args):
-    if args.loop == "uvloop":
-        import uvloop
-        uvloop.install()
-    asyncio.run(main(args))
-
-
 def wait_arguments(parser):
     parser.add_argument("--wait", action="store_true",
                         help="after one clean exchange, go on only when a line comes on stdin")

@@ -9,8 +9,8 @@ import asyncio
 import itertools
 import random
 
-from pyredis_common import (arguments, close, hold_arguments, loop_argument, pooled_client,
-                            run)
+from loops import loop_argument, run
+from pyredis_common import arguments, close, hold_arguments, pooled_client
 from wire import Operation, Server, Wire, arrival, pause, report
 
 # The pool sends only after its own look at the connection, which takes some turns of the loop.
@@ -132,4 +132,5 @@ if __name__ == "__main__":
     parser.add_argument("--ops", type=int, default=50, help="operations a task")
     parser.add_argument("--cancel", type=float, default=0.3, help="share that is given up")
     parser.add_argument("--stock", action="store_true", help="without the bug")
-    run(main, parser.parse_args())
+    parsed = parser.parse_args()
+    run(parsed, main(parsed))

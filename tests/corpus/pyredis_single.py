@@ -5,8 +5,9 @@ import asyncio
 import random
 import sys
 
-from pyredis_common import (arguments, close, hold_arguments, loop_argument, run, single_client,
-                            wait_arguments, wait_to_go_on)
+from loops import loop_argument, run
+from pyredis_common import (arguments, close, hold_arguments, single_client, wait_arguments,
+                            wait_to_go_on)
 from wire import Operation, Server, Wire, arrival, pause, report
 
 
@@ -109,4 +110,5 @@ if __name__ == "__main__":
     parser.add_argument("--hold-open", action="store_true",
                         help="keep the connections open until a line comes on stdin")
     parser.add_argument("--stock", action="store_true", help="without the bug")
-    run(main, parser.parse_args())
+    parsed = parser.parse_args()
+    run(parsed, main(parsed))
