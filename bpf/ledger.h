@@ -503,6 +503,33 @@ LEDGER_INLINE __u32 ledger_recv(struct ledger *l, const struct ledger_in *in)
 }
 
 /*
+ * The plainest receive, once its queue is empty again: a thread's reply, and nothing suspicious.
+ * True if this is one; then ledger_plain_recv() does what ledger_recv() would do.
+ */
+LEDGER_INLINE int ledger_plain_reply(const struct ledger *l)
+{
+	return l->owner.kind == OWNER_THREAD && ledger_owed(l) && !l->abandoned && !l->watch &&
+	       !l->hot;
+}
+
+LEDGER_INLINE void ledger_plain_recv(struct ledger *l, __u64 now, __u32 bytes)
+{
+	l->replies++;
+	l->reply_ns = now;
+	l->reply_bytes = bytes;
+	l->residue_bytes = 0;
+	l->gave_up = 0;
+	l->watch_rx += bytes;
+	l->rx_bytes += bytes;
+	l->reads++;
+	l->read_bytes = bytes;
+	l->last_rx_ns = now;
+	l->probe_seq = 0;
+	l->queued = 0;
+	l->rx_seen = l->emptied_at = l->tx_seq;
+}
+
+/*
  * A probed cancellation, at TS, of the owner of a reply that had been read already: if the owner
  * had not run since, the reply lies in a buffer and nobody will take it out. The caller has made
  * sure that it is the same owner, still waiting for the future that the reply completed. 1: so it

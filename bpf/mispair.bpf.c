@@ -159,11 +159,11 @@ static __always_inline int tellable(struct ledger *l, __u32 what, __u32 suspicio
  * The time of a call on a TCP socket. TCP has looked at the clock itself: when it last sent or
  * received. After a send that left nothing behind, that was within this call.
  */
-static __always_inline __u64 tcp_now(bool kp, struct tcp_sock *tp)
+static __always_inline __u64 tcp_now(bool kp, struct sock *sk, struct tcp_sock *tp)
 {
 	if (kp)
 		return bpf_ktime_get_ns();
-	return tp->snd_nxt == tp->write_seq ? tp->tcp_clock_cache : bpf_ktime_get_ns();
+	return tcp_all_sent(kp, sk) ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 }
 
 /* Any send but the plainest, of RET bytes; TP is NULL for a Unix socket. */
@@ -176,7 +176,7 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 	__u32 what;
 
 	if (tp) {
-		in.now = tcp_now(opt_kprobe, tp);
+		in.now = tcp_now(opt_kprobe, sk, tp);
 		tcp_unread_before(sk, tp, l->queued, &in);
 	} else {
 		struct sock *peer = unix_peer(opt_kprobe, sk);
@@ -227,13 +227,13 @@ static __always_inline void handle_send(bool kp, struct sock *sk, int ret)
 			return;
 	}
 	if (!(l->flags & LEDGER_UNIX)) {
-		tp = tcp_of(kp, sk);
+		tp = tcp_cast(kp, sk);
 		if (!tp)
 			return;
 		look_for_missed(kp, (struct tracked *)l, tp, ret, 0);
-		if (FIELD(kp, tp, rcv_nxt) == FIELD(kp, tp, copied_seq) && l->plain_gen == rt_gen &&
+		if (tcp_all_read(kp, sk) && l->plain_gen == rt_gen &&
 		    ledger_plain(l, id >> 32, (__u32)id)) {
-			ledger_plain_send(l, tcp_now(kp, tp), ret);
+			ledger_plain_send(l, tcp_now(kp, sk, tp), ret);
 			return;
 		}
 	}
@@ -305,13 +305,17 @@ static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger 
 		in.now = bpf_ktime_get_ns();
 		in.unread = unix_unread(kp, sk, &in.unread_exact);
 	} else {
-		struct tcp_sock *tp = tcp_of(kp, sk);
+		struct tcp_sock *tp = tcp_cast(kp, sk);
 
 		if (!tp)
 			return;
 		look_for_missed(kp, (struct tracked *)l, tp, 0, bytes);
-		in.unread = tcp_unread(kp, sk, tp);
-		in.now = tcp_now(kp, tp);
+		if (tcp_all_read(kp, sk) && ledger_plain_reply(l)) {
+			ledger_plain_recv(l, tcp_now(kp, sk, tp), bytes);
+			return;
+		}
+		in.unread = tcp_all_read(kp, sk) ? 0 : tcp_unread(kp, sk, tp);
+		in.now = tcp_now(kp, sk, tp);
 	}
 	if (l->owner.kind == OWNER_GOROUTINE)
 		goroutine_reads(l, &in);

@@ -35,9 +35,40 @@ static __always_inline struct tcp_sock *tcp_of(bool kp, struct sock *sk)
 	return kp ? (struct tcp_sock *)sk : bpf_skc_to_tcp_sock(sk);
 }
 
+/* A cast that is no call: only its type is the verifier's business (6.2, a35b9af4ec2c). */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+/* The same for a socket that is known to be TCP's, with KP a constant: a ledger has its family. */
+static __always_inline struct tcp_sock *tcp_cast(bool kp, struct sock *sk)
+{
+	if (!kp && bpf_rdonly_cast)
+		return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+	return tcp_of(kp, sk);
+}
+
 static __always_inline struct unix_sock *unix_of(bool kp, struct sock *sk)
 {
 	return kp ? (struct unix_sock *)sk : bpf_skc_to_unix_sock(sk);
+}
+
+/*
+ * Has the application read all that came? tcp_recvmsg() takes an skb out of the queue as it copies
+ * its last byte, so the queue's length says the same as rcv_nxt and copied_seq, for less: fields of
+ * a sock that a hook has handed over are plain loads, those of a tcp_sock that a helper has found
+ * in it are checked first (BPF_PROBE_MEM, ten instructions each on x86-64).
+ */
+static __always_inline bool tcp_all_read(bool kp, struct sock *sk)
+{
+	return !FIELD(kp, sk, sk_receive_queue.qlen);
+}
+
+/*
+ * Has TCP sent all that it was given? What waits for its acknowledgement is no longer in this queue
+ * (since 4.15, 75c119afe14f): the same as snd_nxt and write_seq.
+ */
+static __always_inline bool tcp_all_sent(bool kp, struct sock *sk)
+{
+	return !FIELD(kp, sk, sk_write_queue.qlen);
 }
 
 /*

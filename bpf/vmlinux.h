@@ -113,6 +113,7 @@ struct bpf_local_storage_elem {
 struct sock {
 	struct sock_common __sk_common;
 	struct sk_buff_head sk_receive_queue;
+	struct sk_buff_head sk_write_queue;
 	u16 sk_type;
 	u16 sk_protocol;
 	u8 sk_shutdown;
@@ -139,7 +140,6 @@ struct tcp_sock {
 	u32 rcv_wup;
 	u32 snd_una;
 	u32 write_seq;
-	u32 snd_nxt;
 	u64 tcp_clock_cache;
 };
 
