@@ -16,6 +16,14 @@ static __always_inline struct socket *socket_of(struct file *file)
 	return file->private_data;
 }
 
+/* The socket behind FILE, or NULL. */
+static __always_inline struct sock *sock_of(struct file *file)
+{
+	struct socket *socket = socket_of(file);
+
+	return socket ? FIELD(NO_SOCK_FROM_FILE, socket, sk) : 0;
+}
+
 /* Rows that one read of `dump` tells at most; set before load. */
 const volatile __u32 rows_max = 4096;
 
@@ -30,7 +38,6 @@ int adopt(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct socket *socket;
 	struct sock *sk;
 	struct ledger *l;
 	char comm[16];
@@ -40,10 +47,7 @@ int adopt(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file || task->pid != task->tgid)
 		return 0;
-	socket = socket_of(file);
-	if (!socket)
-		return 0;
-	sk = FIELD(NO_SOCK_FROM_FILE, socket, sk);
+	sk = sock_of(file);
 	if (!sk)
 		return 0;
 	tgid = task->tgid;
@@ -319,7 +323,7 @@ static __always_inline void fetch_ahead(void)
 			bpf_probe_read_kernel(&elem[0], 8, (void *)(storage[i] + to_owner));
 }
 
-SEC("iter/bpf_sk_storage_map")
+SEC("?iter/bpf_sk_storage_map")
 int dump(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
@@ -341,6 +345,26 @@ int dump_keyed(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (key && t)
 		look(true, ctx->meta->seq, (struct sock *)*key, t);
+	return 0;
+}
+
+/*
+ * The same where a host's policy refuses iterators over the contents of maps, which hand a program
+ * something to write to (seen on a 6.18 that is locked down to integrity): what processes have
+ * open. A socket with several descriptors is met several times. One with none, in flight or
+ * registered with an io_uring, is not met.
+ */
+SEC("?iter/task_file")
+int dump_files(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct sock *sk = file ? sock_of(file) : 0;
+	struct tracked *t = sk ? (struct tracked *)ledger_of(opt_kprobe, sk) : 0;
+
+	if (!t || t->walked == walk_pass)
+		return 0;
+	t->walked = walk_pass;
+	look(opt_kprobe, ctx->meta->seq, sk, t);
 	return 0;
 }
 

@@ -33,6 +33,8 @@ void runtimes_free(struct runtimes *r);
 
 /* A process made its first client connection, or loaded something that may be a runtime. */
 void runtimes_look(struct runtimes *r, uint32_t tgid);
+/* It has loaded something that a runtime may follow. */
+void runtimes_expect(struct runtimes *r, uint32_t tgid);
 /* It became another program; true if that is one of Go's, which is then known as above. */
 bool runtimes_exec(struct runtimes *r, uint32_t tgid);
 void runtimes_exit(struct runtimes *r, uint32_t tgid);

@@ -175,6 +175,8 @@ static void on_mmap(void *ctx, uint32_t pid, const char *file)
 
 	if (!strncmp(base, "_asyncio.", 9))
 		runtimes_look(c->runtimes, pid);
+	else if (!strncmp(base, "libpython", 9))
+		runtimes_expect(c->runtimes, pid);
 }
 
 static void arm_retry(struct collector *c, bool on)
@@ -484,7 +486,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				  .filters = o->filters,
 				  .ledgers = o->ledgers,
 				  .verbose = o->verbose,
-				  .tier = o->tier};
+				  .tier = o->tier,
+				  .walk = o->walk};
 	struct runtimes_opts ro = {
 		.precise = o->precise, .by_file = command != NULL, .no_memory = o->no_memory};
 	struct collector *c = calloc(1, sizeof(*c));

@@ -10,6 +10,7 @@
 #include "finding.h"
 #include "probespec.h"
 #include "view_columns.h"
+#include "walk.h"
 #include "../bpf/events.h"
 
 /* Exit codes; README lists them. */
@@ -38,6 +39,7 @@ struct options {
 	uint64_t duration_ns; /* 0: until a signal */
 	enum precise precise;
 	const char *tier;
+	enum walk_over walk;
 	enum show show;
 	bool batch, mouse, sort_reverse;
 	enum view_column sort;

@@ -34,7 +34,10 @@ void pyimages_free(struct pyimages *s)
 	free(s);
 }
 
-struct pyimage *pyimages_get(struct pyimages *s, uint32_t pid, const struct mapping *m)
+#define EXPECT_MAX (16u << 20)
+
+/* Files of up to MOST bytes. */
+static struct pyimage *get(struct pyimages *s, uint32_t pid, const struct mapping *m, uint64_t most)
 {
 	struct pyimage_key key = {0};
 	struct pyimage *i = NULL;
@@ -43,7 +46,7 @@ struct pyimage *pyimages_get(struct pyimages *s, uint32_t pid, const struct mapp
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st))
+	if (fstat(fd, &st) || (uint64_t)st.st_size > most)
 		goto out;
 	key.dev = st.st_dev;
 	key.ino = st.st_ino;
@@ -58,6 +61,16 @@ struct pyimage *pyimages_get(struct pyimages *s, uint32_t pid, const struct mapp
 out:
 	close(fd);
 	return i;
+}
+
+struct pyimage *pyimages_get(struct pyimages *s, uint32_t pid, const struct mapping *m)
+{
+	return get(s, pid, m, UINT64_MAX);
+}
+
+void pyimages_expect(struct pyimages *s, uint32_t pid, const struct mapping *m)
+{
+	get(s, pid, m, EXPECT_MAX);
 }
 
 bool pyimage_bias(const struct pyimage *i, const struct mapping *m, uint64_t *bias)

@@ -32,6 +32,9 @@ void pyimages_free(struct pyimages *s); /* detaches probes; NULL is fine */
 /* The file behind mapping M of PID, analysed; owned by S. NULL: not to be opened, or no memory. */
 struct pyimage *pyimages_get(struct pyimages *s, uint32_t pid, const struct mapping *m);
 
+/* The same for later, and not of a very large file, which takes longer than it saves. */
+void pyimages_expect(struct pyimages *s, uint32_t pid, const struct mapping *m);
+
 /* Where the file was loaded: start of mapping M minus the address its segment asks for. */
 bool pyimage_bias(const struct pyimage *i, const struct mapping *m, uint64_t *bias);
 

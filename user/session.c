@@ -78,6 +78,26 @@ static bool is_user_probe(const char *section)
 	       !strcmp(section, "?uprobe") || !strcmp(section, "?usdt");
 }
 
+/* Over the ledgers themselves, or where a policy refuses that, over what processes have open. */
+static int choose_walker(struct session *s, enum walk_over over)
+{
+	struct mispair_bpf *skel = s->skel;
+
+	s->by_files[0] = '\0';
+	if (over == WALK_FILES)
+		snprintf(s->by_files, sizeof(s->by_files), "--walk=files");
+	else if (tiers_iterate_maps(s->tier, s->by_files, sizeof(s->by_files)))
+		over = WALK_LEDGERS;
+	else if (over == WALK_LEDGERS)
+		return -EOPNOTSUPP;
+	if (over != WALK_LEDGERS)
+		s->walker = skel->progs.dump_files;
+	else
+		s->walker = s->tier->keyed ? skel->progs.dump_keyed : skel->progs.dump;
+	bpf_program__set_autoload(s->walker, true);
+	return 0;
+}
+
 /* Iterators and the uprobes are attached when they are needed. */
 static void choose_programs(struct session *s, bool unix_works)
 {
@@ -88,7 +108,6 @@ static void choose_programs(struct session *s, bool unix_works)
 	load_programs(s, s->tier->programs);
 	if (unix_works)
 		load_programs(s, s->tier->unix_programs);
-	bpf_program__set_autoload(s->skel->progs.dump, !s->tier->keyed);
 	bpf_object__for_each_program(prog, s->skel->obj)
 	{
 		if (is_user_probe(bpf_program__section_name(prog)))
@@ -103,8 +122,7 @@ static void choose_programs(struct session *s, bool unix_works)
 		bpf_map__set_autocreate(s->skel->maps.__bpf_usdt_ip_to_spec_id, false);
 	}
 	bpf_program__set_autoattach(s->skel->progs.adopt, false);
-	bpf_program__set_autoattach(s->skel->progs.dump, false);
-	bpf_program__set_autoattach(s->skel->progs.dump_keyed, false);
+	bpf_program__set_autoattach(s->walker, false);
 	s->skel->rodata->opt_kprobe = s->tier->keyed;
 	s->skel->rodata->opt_skips = tiers_skip(s->tier);
 	if (!s->tier->keyed)
@@ -237,6 +255,11 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	s->skel->rodata->opt_hz = tiers_ticks();
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
 	choose_rooms(s);
+	e = choose_walker(s, opts->walk);
+	if (e) {
+		snprintf(err, errlen, "--walk=ledgers: %s", s->by_files);
+		goto fail;
+	}
 	choose_programs(s, can.unix_works);
 	list_hooks(s);
 	e = mispair_bpf__load(s->skel);
@@ -394,6 +417,11 @@ const char *session_degraded(const struct session *s)
 	return s->degraded;
 }
 
+const char *session_by_files(const struct session *s)
+{
+	return s->by_files;
+}
+
 bool session_blind_to_timers(const struct session *s)
 {
 	return s->skel->bss->timers_known == 2;
@@ -531,10 +559,11 @@ static int open_dump(struct session *s)
 
 	info.map.map_fd =
 		(__u32)bpf_map__fd(s->tier->keyed ? skel->maps.keyed_ledgers : skel->maps.ledgers);
-	opts.link_info = &info;
-	opts.link_info_len = sizeof(info);
-	s->dump = bpf_program__attach_iter(
-		s->tier->keyed ? skel->progs.dump_keyed : skel->progs.dump, &opts);
+	if (!*s->by_files) {
+		opts.link_info = &info;
+		opts.link_info_len = sizeof(info);
+	}
+	s->dump = bpf_program__attach_iter(s->walker, &opts);
 	if (!s->dump)
 		return -errno;
 	wo.link_fd = bpf_link__fd(s->dump);

@@ -23,6 +23,7 @@ struct session_opts {
 	bool usdt;		/* session_attach_usdt() will be called */
 	unsigned int args; /* bits: session_attach_cancel(ADAPTER_USER) with this ARG will be */
 	const char *tier;  /* force a hook tier by its name, NULL: the best that attaches */
+	enum walk_over walk;
 };
 
 /* Called for each record; size has been checked against the kind. Must not block or print. */
@@ -111,6 +112,13 @@ int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX]);
 
 /* What this kernel cannot give although a tier works, as a sentence; "" for nothing. */
 const char *session_degraded(const struct session *s);
+
+/*
+ * Why the refresh pass goes over what processes have open in place of the ledgers themselves, ""
+ * if it does not. A socket without a descriptor (in flight, or registered with an io_uring) is then
+ * not looked at while it lies idle.
+ */
+const char *session_by_files(const struct session *s);
 
 /*
  * Are waits that time out invisible, since the kernel hides the address of hrtimer_wakeup()

@@ -14,6 +14,7 @@
 struct session {
 	struct mispair_bpf *skel;
 	struct ring_buffer *ring;
+	struct bpf_program *walker; /* of the refresh pass */
 	struct bpf_link *dump;
 	struct walk *walk;
 	size_t rows_max, slots_max;
@@ -22,6 +23,7 @@ struct session {
 	void *ctx;
 	const struct tier *tier;
 	char degraded[192];
+	char by_files[160]; /* why the walker goes over open files, "" if it does not */
 	const char *hooks[HOOKS_MAX + 1];
 	uint64_t bad_records;
 	int n_cpus;

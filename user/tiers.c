@@ -23,22 +23,31 @@ static const struct bpf_insn nothing[] = {
 
 #define N_INSNS (sizeof(nothing) / sizeof(nothing[0]))
 
+/* A program at NAME that does nothing: its descriptor, or -errno. */
+static int load_tracing(const char *name, enum bpf_attach_type type)
+{
+	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = type);
+	int id = libbpf_find_vmlinux_btf_id(name, type), prog;
+
+	if (id <= 0)
+		return -ENOENT;
+	opts.attach_btf_id = (__u32)id;
+	prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "mispair_try", "GPL", nothing, N_INSNS, &opts);
+	return prog < 0 ? -errno : prog;
+}
+
 /* Loads and attaches one tracing program; names the step that failed. */
 static bool try_tracing(const char *name, enum bpf_attach_type type, char *why, size_t len)
 {
-	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = type);
-	int id = libbpf_find_vmlinux_btf_id(name, type);
-	int prog, link;
+	int prog = load_tracing(name, type), link;
 
-	if (id <= 0) {
+	if (prog == -ENOENT) {
 		snprintf(why, len, "this kernel has no %s%s", name,
 			 type == BPF_TRACE_RAW_TP ? " tracepoint" : "()");
 		return false;
 	}
-	opts.attach_btf_id = (__u32)id;
-	prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "mispair_try", "GPL", nothing, N_INSNS, &opts);
 	if (prog < 0) {
-		snprintf(why, len, "loading a program for %s failed: %s", name, strerror(errno));
+		snprintf(why, len, "loading a program for %s failed: %s", name, strerror(-prog));
 		return false;
 	}
 	link = bpf_raw_tracepoint_open(NULL, prog);
@@ -48,6 +57,19 @@ static bool try_tracing(const char *name, enum bpf_attach_type type, char *why, 
 		close(link);
 	close(prog);
 	return link >= 0;
+}
+
+bool tiers_iterate_maps(const struct tier *tier, char *why, size_t len)
+{
+	const char *over = tier->keyed ? "bpf_map_elem" : "bpf_sk_storage_map";
+	int prog = load_tracing(over, BPF_TRACE_ITER);
+
+	if (prog >= 0) {
+		close(prog);
+		return true;
+	}
+	snprintf(why, len, "loading an iterator over %s failed: %s", over, strerror(-prog));
+	return false;
 }
 
 /* Attaches a probe that counts nothing to FUNCTION, for a moment. */
@@ -112,7 +134,7 @@ const struct tier tiers[TIER_COUNT] = {
 	 .unix_programs = {"fexit_unix_send", "fexit_unix_recv"}},
 	{.name = "kprobe",
 	 .keyed = true,
-	 .programs = {"kprobe_tcp_send", "kretprobe_tcp_send", "adjust_tcp_recv", "dump_keyed"},
+	 .programs = {"kprobe_tcp_send", "kretprobe_tcp_send", "adjust_tcp_recv"},
 	 .unix_programs = {"kprobe_unix_send", "kretprobe_unix_send", "kprobe_unix_recv",
 			   "kretprobe_unix_recv", "kprobe_unix_close"}},
 };

@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include "../bpf/events.h"
 
+/* What a pass goes over; WALK_ANY: the ledgers, or open files where a host refuses that. */
+enum walk_over { WALK_ANY, WALK_LEDGERS, WALK_FILES };
+
 struct walk;
 
 struct walk_opts {

@@ -3,8 +3,14 @@
 
 import collections
 import functools
+import json
+import subprocess
+import time
 
-from harness import check, truth_of
+from harness import Skip, check, end, truth_of
+
+# Seconds of refresh passes that find nothing new.
+QUIET = 3
 
 MODES = {"one_send_a_request": (), "two_sends_a_request": ("--split",),
          "peeking_before_each_read": ("--peek",), "failing_sends_in_between": ("--fail",)}
@@ -90,6 +96,34 @@ def a_filter_does_not_change_the_counts(context):
     return "5 of 15 connections"
 
 
+def open_connections_are_met_once_over(context, walk):
+    """By the refresh pass, however many descriptors they have: mispair ends before they do."""
+    if walk == "ledgers":
+        tried = context.command("run", "--walk=ledgers", "--", "true")
+        if tried.returncode:
+            raise Skip(tried.stderr.decode().split("--walk=ledgers: ")[-1].split(";")[0].strip())
+    redis = context.redis()
+    filters = (f"--walk={walk}", "--port", redis.port)
+    traces = [context.trace("--ledgers", *filters), context.trace(*filters)]
+    client = subprocess.Popen(context.workload("shared_descriptors.py", "--port", redis.port),
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        truth = json.loads(client.stdout.readline())
+        time.sleep(QUIET)
+        events = [trace.finish() for trace in traces]
+    finally:
+        end(client)
+        client.stdin.close()
+        client.stdout.close()
+    ledgers_agree(events[0], truth)
+    want = len(truth["connections"]), sum(c["exchanges"] for c in truth["connections"].values())
+    for told in events:
+        stop = told.named("stop")[0]
+        got = stop["mispair.sockets.tracked"], stop["mispair.requests"]
+        check(got == want, f"{got} connections and requests in all, not {want}")
+    return f"{want[0]} connections, {want[1]} requests"
+
+
 def unread_bytes_are_told_exactly(context, where, left):
     server = context.echo_server()
     option = {"v4": ("--v4-port", server.v4), "v6": ("--v6-port", server.v6),
@@ -137,6 +171,9 @@ def unread_bytes_on_a_connection_of_known_habits_are_likely(context, where):
 def tests():
     yield ("two_hundred_thousand_exchanges_are_counted_exactly",
            two_hundred_thousand_exchanges_are_counted_exactly)
+    for walk in ("ledgers", "files"):
+        yield (f"open_connections_are_met_once_over_{walk}",
+               functools.partial(open_connections_are_met_once_over, walk=walk))
     for name, options in MODES.items():
         yield (f"exchanges_are_counted_exactly_with_{name}",
                functools.partial(exchanges_are_counted_exactly, options=options))

@@ -33,6 +33,8 @@ QUICK = (
     "stock_redis_closes_each_cancelled_connection_plain_usr_bin_python",
     "a_socket_with_a_gap_is_unobserved",
     "after_sigkill_nothing_is_left_in_the_kernel",
+    "open_connections_are_met_once_over_files",
+    "open_connections_are_met_once_over_ledgers",
 )
 TESTS = QUICK + (
     "exchanges_are_counted_exactly_with_one_send_a_request",
