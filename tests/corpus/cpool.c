@@ -140,6 +140,9 @@ static bool read_line(struct connection *c, int ms, char *reply, size_t size)
 		if (n <= 0)
 			client_die("recv");
 		c->have += n;
+		end = memchr(c->buffer, '\n', c->have);
+		if (end && memchr(end + 1, '\n', c->buffer + c->have - end - 1))
+			c->truth->merged++;
 	}
 	snprintf(reply, size, "%.*s", (int)(end - c->buffer), c->buffer);
 	c->have -= end + 1 - c->buffer;

@@ -11,6 +11,8 @@ The truth is the last line of a workload's output, one JSON object:
       abandoned   its reply was owed when its owner stopped waiting (`cancelled` means the same)
       reuse       how often it was sent on after that: a count, or counts by kind
       must        names of verdicts that have to be given for it, "swallowed" among them
+      merged      one read took the old reply and the next: no receive is one behind, whatever
+                  its form would have been
       owners      names of the task that was cancelled and of the next one, if mispair has to know
       returned    it lay in the pool with the reply owed before the client closed it
       leaked      its place in the pool never came back
@@ -26,6 +28,7 @@ ALARM = ("likely", "certain")
 IDLE = ("exchange.abandoned", "connection.dirty", "connection.leaked")
 VERDICTS = ("reused", "dirty", "abandoned", "leaked", "closed", "drained", "unobserved")
 FORM_OF_KIND = {"unread": "F1", "outstanding": "F2", "residue": "F3"}
+MERGED = "merged"
 WHOLE = "(the whole run)"
 
 
@@ -58,6 +61,8 @@ def was_abandoned(connection):
 
 
 def form_of(connection, otherwise):
+    if connection.get("merged"):
+        return MERGED
     reuse = connection.get("reuse", {})
     kinds = {kind for kind, n in reuse.items() if n} if isinstance(reuse, dict) else ()
     return FORM_OF_KIND[kinds.pop()] if len(kinds) == 1 else otherwise

@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent / "system"))
 import harness  # noqa: E402
 import languages  # noqa: E402
 import needs  # noqa: E402
-from judge import Judgement, truth_in  # noqa: E402
+from judge import MERGED, Judgement, truth_in  # noqa: E402
 from rows import is_hard  # noqa: E402
 from servers import Run  # noqa: E402
 
@@ -183,6 +183,12 @@ def share(part, whole):
     return f"{100 * part / whole:.1f} % ({part} of {whole})" if whole else "- (none)"
 
 
+def by_form(records, forms):
+    """Connections of these forms that were found, and that were missed."""
+    counted = [counts for record in records for counts in record["by_form"] if counts[0] in forms]
+    return tuple(sum(counts[n] for counts in counted) for n in (1, 2))
+
+
 def totals(records):
     """Prints recall and precision at `likely` and above, in connections. {form: recall in %}"""
     recalls = {}
@@ -194,15 +200,16 @@ def totals(records):
         print("\nhard rows, apart from the figures above:" if hard else
               "\nat likely and above, in connections:")
         for form in (*FORMS, "all"):
-            counted = [counts for record in chosen for counts in record["by_form"]
-                       if form in (counts[0], "all")]
-            found, missed = (sum(counts[n] for counts in counted) for n in (1, 2))
+            found, missed = by_form(chosen, FORMS if form == "all" else (form,))
             if not hard and found + missed:
                 recalls[form] = 100 * found / (found + missed)
             of_form = [record for record in chosen if form in (record["form"], "all")]
             right, false = (sum(record[what] for record in of_form) for what in ("right", "false"))
             print(f"  {form:3}  recall {share(found, found + missed):24}  "
                   f"precision {share(right, right + false)}")
+    found, missed = by_form(ran, (MERGED,))
+    print(f"\nold replies that one read took with the next, in any row: recall "
+          f"{share(found, found + missed)}")
     negative = [record for record in ran if not record["positive"]]
     print(f"\nnegative rows and fixes: {sum(r['cancelled'] for r in negative)} operations "
           f"cancelled or timed out, {sum(r['false'] for r in negative)} connections accused")

@@ -21,6 +21,7 @@ struct truth {
 	uint64_t cookie;
 	unsigned int operations, wrong, abandoned;
 	unsigned int unread, outstanding; /* reuses, by where the old reply was */
+	unsigned int merged; /* reads that took more than one reply: the rest lies in our buffer */
 	bool owed;
 	bool closed;
 };
@@ -162,8 +163,8 @@ static inline void truth_print(const char *workload)
 		else
 			printf("cookie:%llx", (unsigned long long)t->cookie);
 		printf("\": {\"wrong\": %u, \"closed\": %s, \"abandoned\": %u, "
-		       "\"reuse\": {\"unread\": %u, \"outstanding\": %u}}",
-		       t->wrong, t->closed ? "true" : "false", t->abandoned, t->unread,
+		       "\"merged\": %u, \"reuse\": {\"unread\": %u, \"outstanding\": %u}}",
+		       t->wrong, t->closed ? "true" : "false", t->abandoned, t->merged, t->unread,
 		       t->outstanding);
 	}
 	printf("}}\n");

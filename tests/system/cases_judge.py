@@ -8,7 +8,7 @@ import sys
 from harness import CORPUS, Events, check
 
 sys.path.insert(0, str(CORPUS))
-from judge import WHOLE, Judgement, truth_in  # noqa: E402
+from judge import MERGED, WHOLE, Judgement, truth_in  # noqa: E402
 
 
 def said(verdict, confidence=None, port=1000, **more):
@@ -104,6 +104,8 @@ def the_form_is_where_the_old_reply_was(context):
                        said("reused", "likely"))
     check(sorted(judgement.by_form("F2")) == [("F1", 1, 0), ("F2", 0, 1)],
           f"by form: {judgement.by_form('F2')}")
+    together = judged({"1000": {**WRONG, "merged": 1}})
+    check(together.by_form("F2") == [(MERGED, 0, 1)], f"by form: {together.by_form('F2')}")
 
 
 def the_truth_is_the_last_line_that_is_one(context):
