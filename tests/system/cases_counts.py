@@ -104,7 +104,9 @@ def open_connections_are_met_once_over(context, walk):
             raise Skip(tried.stderr.decode().split("--walk=ledgers: ")[-1].split(";")[0].strip())
     redis = context.redis()
     filters = (f"--walk={walk}", "--port", redis.port)
-    traces = [context.trace("--ledgers", *filters), context.trace(*filters)]
+    # To tell all of them each time, or what has moved. An emulated machine does the latter.
+    ways = [(), ("--ledgers",)][:context.amount(20) // 10 or 1]
+    traces = [context.trace(*way, *filters) for way in ways]
     client = subprocess.Popen(context.workload("shared_descriptors.py", "--port", redis.port),
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -115,7 +117,8 @@ def open_connections_are_met_once_over(context, walk):
         end(client)
         client.stdin.close()
         client.stdout.close()
-    ledgers_agree(events[0], truth)
+    for told in events[1:]:
+        ledgers_agree(told, truth)
     want = len(truth["connections"]), sum(c["exchanges"] for c in truth["connections"].values())
     for told in events:
         stop = told.named("stop")[0]

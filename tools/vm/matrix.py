@@ -33,8 +33,6 @@ QUICK = (
     "stock_redis_closes_each_cancelled_connection_plain_usr_bin_python",
     "a_socket_with_a_gap_is_unobserved",
     "after_sigkill_nothing_is_left_in_the_kernel",
-    "open_connections_are_met_once_over_files",
-    "open_connections_are_met_once_over_ledgers",
 )
 TESTS = QUICK + (
     "exchanges_are_counted_exactly_with_one_send_a_request",
@@ -42,6 +40,7 @@ TESTS = QUICK + (
     "exactly_37_unread_bytes_are_reported_on_v6",
     "exactly_37_unread_bytes_are_reported_on_abstract_unix",
     "a_full_ring_accuses_nobody",
+    "open_connections_are_met_once_over_files",
 )
 # Once a kernel: it runs one workload under each tier itself.
 COMPARED = "the_verdicts_are_the_same_in_every_tier"
