@@ -21,7 +21,7 @@ for target in tests/fuzz/fuzz_*.c; do
 		cp -n /usr/lib/python3*/lib-dynload/_asyncio*.so "$corpus/" 2>/dev/null || true
 	fi
 	# shellcheck disable=SC2086 # a list of files
-	clang -std=gnu11 -g -O1 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
+	clang -std=gnu11 -g -O2 -D_GNU_SOURCE -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION \
 		-Iuser -Ibpf -Itests/unit \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 		"$target" ${sources[$name]} -o "$build/fuzz/fuzz_$name" -lelf -ljson-c -lzstd -lz
