@@ -57,6 +57,7 @@ struct collector {
 	struct sinks sinks;
 	int epoll, signals, tick, retry, view; /* view: -1 if no sink has a terminal */
 	sigset_t mask;
+	uint64_t met; /* sockets that the last pass has met */
 	bool stopping, timers_said;
 	unsigned int ticks;
 	uint64_t started_ns, next_stats_ns;
@@ -240,6 +241,7 @@ struct refresh {
 	uint64_t now;
 	bool rows;  /* a sink shows connections: it wants their processes' names */
 	bool parts; /* only what has moved is told, and what is gone */
+	uint64_t told;
 };
 
 static void on_row(void *ctx, const struct ledger_row *row)
@@ -249,6 +251,7 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	const struct ledger *l = &row->l;
 	struct item_row item;
 
+	r->told++;
 	memset(&item, 0, sizeof(item));
 	memcpy(&item.row, row, sizeof(*row));
 	item.rested = l->last_tx_ns + IDLE_NS <= r->now && l->last_rx_ns + IDLE_NS <= r->now;
@@ -307,6 +310,7 @@ static void refresh(struct collector *c)
 	all = !r.parts || core_rows_all(c->core, r.now);
 	feed(c, ITEM_ROUND, r.now, NULL, 0);
 	session_walk(c->session, all, &told, &kept);
+	c->met = r.told + kept.sockets;
 	item = (struct item_kept){kept.sockets, kept.requests, kept.replies};
 	if (!all)
 		feed(c, ITEM_KEPT, r.now, &item, sizeof(item));
@@ -660,6 +664,30 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 	return e;
 }
 
+/* How long closed sockets may take to end before a run does. */
+#define ENDS_NS 300000000ULL
+
+/*
+ * Over open files a pass does not meet a socket that was closed, which ends when the kernel has
+ * done with it: as a rule when the peer has acknowledged that. Waits for those that the last pass
+ * did not meet, so that a command's connections have their last words; true if there were any.
+ */
+static bool await_ends(struct collector *c)
+{
+	uint64_t counters[CNT_MAX], until = now_ns() + ENDS_NS;
+	struct pollfd ring = {.fd = session_ring_fd(c->session), .events = POLLIN};
+	bool waited = false;
+
+	while (!session_counters(c->session, counters) &&
+	       counters[CNT_SOCKETS] > counters[CNT_ENDED] + c->met && now_ns() < until) {
+		waited = true;
+		poll(&ring, 1, 10);
+		pump(c);
+	}
+	pump(c); /* before the next pass, which would take what it does not meet for lost */
+	return waited;
+}
+
 int collector_close(struct collector *c, int status)
 {
 	struct item_stop stop = {.command_status = status};
@@ -668,6 +696,8 @@ int collector_close(struct collector *c, int status)
 
 	pump(c);
 	refresh(c);
+	if (*session_by_files(c->session) && await_ends(c))
+		refresh(c);
 	pump(c);
 	now = now_ns();
 	feed(c, ITEM_FINISH, now, NULL, 0);

@@ -11,6 +11,9 @@
 #include "describe.h"
 #include "ledgers.h"
 
+/* Rounds in which the last words of a socket that was missed are not taken for another's. */
+#define KEPT_ROUNDS 60
+
 struct seen {
 	uint64_t cookie;
 	struct ledger_row row;
@@ -121,7 +124,9 @@ void ledgers_round(struct ledgers *l, uint64_t now)
 			continue;
 		if (!s->told)
 			tell(l, now, s->cookie, &s->row.l, &s->row.addr, false, true);
-		drop(l, s);
+		s->told = true;
+		if (s->round + KEPT_ROUNDS < l->round)
+			drop(l, s);
 	}
 }
 
@@ -129,6 +134,8 @@ void ledgers_end(struct ledgers *l, const struct ev_step *e)
 {
 	struct seen *s = enter(l, e->cookie);
 
+	if (s && s->told)
+		return;
 	if (s)
 		s->told = true;
 	tell(l, e->head.ts, e->cookie, &e->l, &e->addr, false, false);

@@ -125,6 +125,33 @@ static void a_socket_that_vanished_without_a_word_is_told_as_unobserved(void **s
 	assert_int_equal(h->told, 1);
 }
 
+static void late_last_words_do_not_tell_a_socket_twice(void **state)
+{
+	struct heard *h = *state;
+
+	pass(h, 1, 3);
+	pass(h, 0, 0);
+	pass(h, 0, 0);
+	pass(h, 0, 0);
+	last_words(h, 5);
+	ledgers_finish(h->ledgers, 2);
+	assert_int_equal(h->told, 1);
+	assert_true(h->last.unobserved);
+}
+
+static void what_is_gone_for_long_is_forgotten(void **state)
+{
+	struct heard *h = *state;
+	int i;
+
+	pass(h, 1, 3);
+	for (i = 0; i < 100; i++)
+		pass(h, 0, 0);
+	last_words(h, 1);
+	assert_int_equal(h->told, 2);
+	assert_int_equal(h->last.requests, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +166,9 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_socket_that_vanished_without_a_word_is_told_as_unobserved, begin, end),
+		cmocka_unit_test_setup_teardown(late_last_words_do_not_tell_a_socket_twice, begin,
+						end),
+		cmocka_unit_test_setup_teardown(what_is_gone_for_long_is_forgotten, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
