@@ -56,10 +56,21 @@ static void await_queued(int fd, bool is_unix, int bytes)
 	}
 }
 
+/* Says where it is, and goes on when it is told to. */
+static void stop_at(const char *step)
+{
+	char line[64];
+
+	printf("{\"at\": \"%s\"}\n", step);
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		client_die("nobody says go on");
+}
+
 static void usage(void)
 {
 	fprintf(stderr, "usage: unread37 --v4-port N | --v6-port N | --unix-name NAME\n"
-			"       [--left BYTES] [--clean EXCHANGES]\n");
+			"       [--left BYTES] [--clean EXCHANGES] [--step NAME]\n");
 	exit(2);
 }
 
@@ -71,10 +82,12 @@ int main(int argc, char **argv)
 		{"unix-name", required_argument, NULL, 'U'},
 		{"left", required_argument, NULL, 'l'},
 		{"clean", required_argument, NULL, 'c'},
+		{"step", required_argument, NULL, 's'},
 		{0},
 	};
 	int left = 37, clean = 3, family = AF_UNSPEC, fd, opt, at_send, port;
 	struct where where = {0};
+	const char *step = NULL;
 	uint32_t tag = 0;
 	bool wrong;
 
@@ -98,6 +111,9 @@ int main(int argc, char **argv)
 		case 'c':
 			clean = atoi(optarg);
 			break;
+		case 's':
+			step = optarg;
+			break;
 		default:
 			usage();
 		}
@@ -114,6 +130,8 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
+	if (step)
+		stop_at(step);
 	ask(fd, ++tag);
 	await_queued(fd, family == AF_UNIX, REPLY);
 	client_recv(fd, reply, REPLY - left, REPLY);

@@ -18,6 +18,8 @@ BLIND = "receives that end by a timeout or a signal are not seen"
 TIMED_OUT = "timed-out"
 # Step of endings.py: what must have been said of a connection, in order, before the next step.
 STEPS = {
+    # Of unread37: its process has been looked into, however busy the machine is.
+    "looked-into": {},
     "known": {},
     "clean": {},
     "abandoned": {label: ["abandoned"] for label in
@@ -36,7 +38,7 @@ STEPS = {
 }
 LAST = "used"
 # After these mispair is not stopped: it is asked whose thread the loop's is when the runtime is known.
-ON_THE_WAY = ("known", LAST)
+ON_THE_WAY = ("looked-into", "known", LAST)
 # Of an event: what differs from run to run.
 VOLATILE = ("time", "time_unix_nano", "host.name", "process.pid", "thread.id",
             "network.local.port", "mispair.socket.cookie", "mispair.cancel.age_ns")
@@ -180,7 +182,7 @@ def normal(event):
 def workload(context):
     """Two programs in C that leave 37 bytes unread, then one connection for each ending."""
     echo, redis = context.echo_server(), context.redis()
-    unread = f"{context.binary('unread37')} --clean 20"
+    unread = f"{context.binary('unread37')} --clean 20 --step looked-into"
     script = f'{unread} --v4-port {echo.v4} && {unread} --unix-name {echo.path} && exec "$@"'
     return ["/bin/sh", "-c", script, "sh",
             *context.workload("endings.py", "--port", redis.port)]
