@@ -139,7 +139,7 @@ struct tracked {
 	__u64 uv;		/* the uv_loop_t of the loop that connected it, 0: not known */
 	__u32 uv_tries;		/* sends that did not find its stream */
 	__u32 found;		/* enum found, of the last send; findout.h */
-	__u32 walked;		/* the refresh pass over files that saw it last */
+	__u32 walked;		/* the refresh pass over sockets that saw it last */
 	__u32 pad;
 };
 

@@ -16,14 +16,6 @@ static __always_inline struct socket *socket_of(struct file *file)
 	return file->private_data;
 }
 
-/* The socket behind FILE, or NULL. */
-static __always_inline struct sock *sock_of(struct file *file)
-{
-	struct socket *socket = socket_of(file);
-
-	return socket ? FIELD(NO_SOCK_FROM_FILE, socket, sk) : 0;
-}
-
 /* Rows that one read of `dump` tells at most; set before load. */
 const volatile __u32 rows_max = 4096;
 
@@ -38,6 +30,7 @@ int adopt(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
+	struct socket *socket;
 	struct sock *sk;
 	struct ledger *l;
 	char comm[16];
@@ -47,7 +40,10 @@ int adopt(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file || task->pid != task->tgid)
 		return 0;
-	sk = sock_of(file);
+	socket = socket_of(file);
+	if (!socket)
+		return 0;
+	sk = FIELD(NO_SOCK_FROM_FILE, socket, sk);
 	if (!sk)
 		return 0;
 	tgid = task->tgid;
@@ -350,21 +346,36 @@ int dump_keyed(struct bpf_iter__bpf_map_elem *ctx)
 
 /*
  * The same where a host's policy refuses iterators over the contents of maps, which hand a program
- * something to write to (seen on a 6.18 that is locked down to integrity): what processes have
- * open. A socket with several descriptors is met several times. One with none, in flight or
- * registered with an io_uring, is not met.
+ * something to write to (seen on a 6.18 that is locked down to integrity): over the sockets of a
+ * network namespace, one after the other. Not over what processes have open: such an iterator holds
+ * each file for a moment, and a file that its process closes just then is closed by us.
  */
-SEC("?iter/task_file")
-int dump_files(struct bpf_iter__task_file *ctx)
+static __always_inline void look_once(struct seq_file *seq, struct sock *sk)
 {
-	struct file *file = ctx->file;
-	struct sock *sk = file ? sock_of(file) : 0;
 	struct tracked *t = sk ? (struct tracked *)ledger_of(opt_kprobe, sk) : 0;
 
+	/* A read that goes on may meet a socket twice. */
 	if (!t || t->walked == walk_pass)
-		return 0;
+		return;
 	t->walked = walk_pass;
-	look(opt_kprobe, ctx->meta->seq, sk, t);
+	look(opt_kprobe, seq, sk, t);
+}
+
+SEC("?iter/tcp")
+int dump_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+
+	/* NULL for one that is being made, or has no more than its time to wait. */
+	if (skc)
+		look_once(ctx->meta->seq, (struct sock *)bpf_skc_to_tcp_sock(skc));
+	return 0;
+}
+
+SEC("?iter/unix")
+int dump_unix(struct bpf_iter__unix *ctx)
+{
+	look_once(ctx->meta->seq, (struct sock *)ctx->unix_sk);
 	return 0;
 }
 

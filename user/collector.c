@@ -668,9 +668,10 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 #define ENDS_NS 300000000ULL
 
 /*
- * Over open files a pass does not meet a socket that was closed, which ends when the kernel has
- * done with it: as a rule when the peer has acknowledged that. Waits for those that the last pass
- * did not meet, so that a command's connections have their last words; true if there were any.
+ * Over all sockets a pass does not meet a Unix socket that was closed, which ends when the kernel
+ * has done with it: as a rule when its peer has read the end of the file. Waits for those that the
+ * last pass did not meet, so that a command's connections have their last words; true if there were
+ * any.
  */
 static bool await_ends(struct collector *c)
 {
@@ -696,7 +697,7 @@ int collector_close(struct collector *c, int status)
 
 	pump(c);
 	refresh(c);
-	if (*session_by_files(c->session) && await_ends(c))
+	if (*session_by_sockets(c->session) && await_ends(c))
 		refresh(c);
 	pump(c);
 	now = now_ns();

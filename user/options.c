@@ -104,8 +104,9 @@ static const struct row {
 	 "read no task from memory: probe every step, as for a CPython that is not known"},
 	{OPT_HOOK, "hook", "TIER", FOR_LIVE, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
 	{OPT_WALK, "walk", "OVER", FOR_LIVE,
-	 "look at idle connections over ledgers, or over the files that processes have open "
-	 "(default: ledgers, where the host allows it)"},
+	 "find idle connections by their ledgers, or among all sockets (default: ledgers, where "
+	 "the "
+	 "host allows it)"},
 	{OPT_RING, "ring-size", "BYTES", FOR_LIVE, "ring buffer, 4K to 256M (default 4M)"},
 	{OPT_STATS, "stats", "TIME", FOR_LIVE, "a stats event this often (default 10s, 0s: never)"},
 	{OPT_DURATION, "duration", "TIME", FOR_HOST | FOR_RECORD, "stop after this long"},
@@ -229,7 +230,7 @@ static int parse_word(struct options *o, int val, const char *s)
 	static const char *const precise[] = {"auto", "always", "never", NULL};
 	static const char *const colors[] = {"never", "always", "auto", NULL};
 	static const char *const tiers[] = {"tp_btf", "fexit", "kprobe", NULL};
-	static const char *const walks[] = {"ledgers", "files", NULL};
+	static const char *const walks[] = {"ledgers", "sockets", NULL};
 	int n = 0, e;
 
 	if (val == OPT_FAIL_ON) {
@@ -243,7 +244,7 @@ static int parse_word(struct options *o, int val, const char *s)
 		o->tier = s;
 	} else if (val == OPT_WALK) {
 		e = one_of("walk", s, walks, &n);
-		o->walk = n ? WALK_FILES : WALK_LEDGERS;
+		o->walk = n ? WALK_SOCKETS : WALK_LEDGERS;
 	} else {
 		e = one_of("color", s, colors, &n);
 		o->color = n == 2 ? -1 : n;

@@ -78,23 +78,30 @@ static bool is_user_probe(const char *section)
 	       !strcmp(section, "?uprobe") || !strcmp(section, "?usdt");
 }
 
-/* Over the ledgers themselves, or where a policy refuses that, over what processes have open. */
-static int choose_walker(struct session *s, enum walk_over over)
+/* Over the ledgers themselves, or where a policy refuses that, over all sockets. */
+static int choose_walkers(struct session *s, enum walk_over over)
 {
 	struct mispair_bpf *skel = s->skel;
+	int i;
 
-	s->by_files[0] = '\0';
-	if (over == WALK_FILES)
-		snprintf(s->by_files, sizeof(s->by_files), "--walk=files");
-	else if (tiers_iterate_maps(s->tier, s->by_files, sizeof(s->by_files)))
+	s->by_sockets[0] = '\0';
+	memset(s->walkers, 0, sizeof(s->walkers));
+	if (over == WALK_SOCKETS)
+		snprintf(s->by_sockets, sizeof(s->by_sockets), "--walk=sockets");
+	else if (tiers_iterate_maps(s->tier, s->by_sockets, sizeof(s->by_sockets)))
 		over = WALK_LEDGERS;
 	else if (over == WALK_LEDGERS)
 		return -EOPNOTSUPP;
-	if (over != WALK_LEDGERS)
-		s->walker = skel->progs.dump_files;
-	else
-		s->walker = s->tier->keyed ? skel->progs.dump_keyed : skel->progs.dump;
-	bpf_program__set_autoload(s->walker, true);
+	if (over == WALK_LEDGERS) {
+		s->walkers[0] = s->tier->keyed ? skel->progs.dump_keyed : skel->progs.dump;
+	} else {
+		s->walkers[0] = skel->progs.dump_tcp;
+		/* 2c860a43dd77, 5.15 */
+		if (tiers_iterate("unix"))
+			s->walkers[1] = skel->progs.dump_unix;
+	}
+	for (i = 0; i < WALK_LINKS && s->walkers[i]; i++)
+		bpf_program__set_autoload(s->walkers[i], true);
 	return 0;
 }
 
@@ -122,7 +129,8 @@ static void choose_programs(struct session *s, bool unix_works)
 		bpf_map__set_autocreate(s->skel->maps.__bpf_usdt_ip_to_spec_id, false);
 	}
 	bpf_program__set_autoattach(s->skel->progs.adopt, false);
-	bpf_program__set_autoattach(s->walker, false);
+	for (i = 0; i < WALK_LINKS && s->walkers[i]; i++)
+		bpf_program__set_autoattach(s->walkers[i], false);
 	s->skel->rodata->opt_kprobe = s->tier->keyed;
 	s->skel->rodata->opt_skips = tiers_skip(s->tier);
 	if (!s->tier->keyed)
@@ -255,9 +263,9 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	s->skel->rodata->opt_hz = tiers_ticks();
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
 	choose_rooms(s);
-	e = choose_walker(s, opts->walk);
+	e = choose_walkers(s, opts->walk);
 	if (e) {
-		snprintf(err, errlen, "--walk=ledgers: %s", s->by_files);
+		snprintf(err, errlen, "--walk=ledgers: %s", s->by_sockets);
 		goto fail;
 	}
 	choose_programs(s, can.unix_works);
@@ -385,10 +393,13 @@ fail:
 
 void session_close(struct session *s)
 {
+	int i;
+
 	if (!s)
 		return;
 	worker_free(s->worker);
-	bpf_link__destroy(s->dump);
+	for (i = 0; i < WALK_LINKS; i++)
+		bpf_link__destroy(s->dumps[i]);
 	walk_free(s->walk);
 	ring_buffer__free(s->ring);
 	mispair_bpf__destroy(s->skel);
@@ -417,9 +428,9 @@ const char *session_degraded(const struct session *s)
 	return s->degraded;
 }
 
-const char *session_by_files(const struct session *s)
+const char *session_by_sockets(const struct session *s)
 {
-	return s->by_files;
+	return s->by_sockets;
 }
 
 bool session_blind_to_timers(const struct session *s)
@@ -542,6 +553,7 @@ static int open_dump(struct session *s)
 	struct mispair_bpf *skel = s->skel;
 	union bpf_iter_link_info info = {};
 	struct walk_opts wo = {
+		.every_space = *s->by_sockets != '\0',
 		.rows_fd = bpf_map__fd(skel->maps.rows),
 		.marks_fd = bpf_map__fd(skel->maps.marks),
 		.free_fd = bpf_map__fd(skel->maps.free_slots),
@@ -556,23 +568,29 @@ static int open_dump(struct session *s)
 		.kept_requests = &skel->bss->kept_requests,
 		.kept_replies = &skel->bss->kept_replies,
 	};
+	int i;
 
 	info.map.map_fd =
 		(__u32)bpf_map__fd(s->tier->keyed ? skel->maps.keyed_ledgers : skel->maps.ledgers);
-	if (!*s->by_files) {
+	if (!wo.every_space) {
 		opts.link_info = &info;
 		opts.link_info_len = sizeof(info);
 	}
-	s->dump = bpf_program__attach_iter(s->walker, &opts);
-	if (!s->dump)
-		return -errno;
-	wo.link_fd = bpf_link__fd(s->dump);
+	for (i = 0; i < WALK_LINKS; i++) {
+		wo.link_fds[i] = -1;
+		if (!s->walkers[i])
+			continue;
+		s->dumps[i] = bpf_program__attach_iter(s->walkers[i], &opts);
+		if (!s->dumps[i])
+			return -errno;
+		wo.link_fds[i] = bpf_link__fd(s->dumps[i]);
+	}
 	return walk_new(&wo, &s->walk);
 }
 
 int session_walk(struct session *s, bool all, const struct walk_told *told, struct walk_kept *kept)
 {
-	int e = s->dump ? 0 : open_dump(s);
+	int e = s->dumps[0] ? 0 : open_dump(s);
 
 	if (e)
 		return e;

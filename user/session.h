@@ -113,12 +113,9 @@ int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX]);
 /* What this kernel cannot give although a tier works, as a sentence; "" for nothing. */
 const char *session_degraded(const struct session *s);
 
-/*
- * Why the refresh pass goes over what processes have open in place of the ledgers themselves, ""
- * if it does not. A socket without a descriptor (in flight, or registered with an io_uring) is then
- * not looked at while it lies idle.
+/* Why the refresh pass goes over all sockets in place of the ledgers themselves, "" if it does not.
  */
-const char *session_by_files(const struct session *s);
+const char *session_by_sockets(const struct session *s);
 
 /*
  * Are waits that time out invisible, since the kernel hides the address of hrtimer_wakeup()

@@ -14,8 +14,8 @@
 struct session {
 	struct mispair_bpf *skel;
 	struct ring_buffer *ring;
-	struct bpf_program *walker; /* of the refresh pass */
-	struct bpf_link *dump;
+	struct bpf_program *walkers[WALK_LINKS]; /* of the refresh pass; NULL: no more */
+	struct bpf_link *dumps[WALK_LINKS];
 	struct walk *walk;
 	size_t rows_max, slots_max;
 	struct worker *worker;
@@ -23,7 +23,7 @@ struct session {
 	void *ctx;
 	const struct tier *tier;
 	char degraded[192];
-	char by_files[160]; /* why the walker goes over open files, "" if it does not */
+	char by_sockets[160]; /* why the walkers go over all sockets, "" if they do not */
 	const char *hooks[HOOKS_MAX + 1];
 	uint64_t bad_records;
 	int n_cpus;

@@ -59,6 +59,15 @@ static bool try_tracing(const char *name, enum bpf_attach_type type, char *why, 
 	return link >= 0;
 }
 
+bool tiers_iterate(const char *what)
+{
+	int prog = load_tracing(what, BPF_TRACE_ITER);
+
+	if (prog >= 0)
+		close(prog);
+	return prog >= 0;
+}
+
 bool tiers_iterate_maps(const struct tier *tier, char *why, size_t len)
 {
 	const char *over = tier->keyed ? "bpf_map_elem" : "bpf_sk_storage_map";

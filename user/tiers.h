@@ -34,6 +34,9 @@ struct tier_report {
 /* Tries TIER with programs that do nothing, which are detached again before it returns. */
 void tier_try(const struct tier *tier, struct tier_report *out);
 
+/* Does this kernel have iterators over WHAT, as in bpf_iter_WHAT(), and lets them be loaded? */
+bool tiers_iterate(const char *what);
+
 /*
  * Does this host let a program iterate over the contents of the map that has TIER's ledgers? A
  * policy may refuse what it lets pass otherwise: such iterators can write to the map. WHY: why not.

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 
+#include "netns.h"
 #include "thread.h"
 #include "walk.h"
 
@@ -25,6 +26,7 @@ struct walk {
 	__u32 *free_slots;
 	uint64_t *cookies; /* by slot; 0: nobody's */
 	size_t n_slots;	   /* cookies that are not 0 */
+	struct netns *spaces;
 };
 
 static void *map(int fd, size_t bytes)
@@ -48,6 +50,7 @@ void walk_free(struct walk *w)
 	unmap(w->marks, w->o.slots_max * sizeof(*w->marks));
 	unmap(w->free_slots, w->o.slots_max * sizeof(*w->free_slots));
 	free(w->cookies);
+	netns_free(w->spaces);
 	free(w);
 }
 
@@ -62,7 +65,8 @@ int walk_new(const struct walk_opts *o, struct walk **out)
 	w->marks = map(o->marks_fd, o->slots_max * sizeof(*w->marks));
 	w->free_slots = map(o->free_fd, o->slots_max * sizeof(*w->free_slots));
 	w->cookies = calloc(o->slots_max, sizeof(*w->cookies));
-	if (!w->rows || !w->marks || !w->free_slots || !w->cookies) {
+	w->spaces = netns_new();
+	if (!w->rows || !w->marks || !w->free_slots || !w->cookies || !w->spaces) {
 		walk_free(w);
 		return -ENOMEM;
 	}
@@ -148,29 +152,46 @@ static ssize_t read_some(struct reading *r, const struct walk_told *told)
 	return r->n;
 }
 
-int walk_run(struct walk *w, bool all, const struct walk_told *told, struct walk_kept *kept)
+static int create(void *link)
 {
-	struct reading r = {.fd = bpf_iter_create(w->o.link_fd), .over = -1};
-	ssize_t n = 0;
+	int fd = bpf_iter_create(*(int *)link);
 
-	if (r.fd < 0)
-		return -errno;
-	r.over = eventfd(0, EFD_CLOEXEC);
-	if (r.over < 0)
-		n = -errno;
-	++*w->o.pass;
-	*w->o.all = all;
-	*w->o.kept_sockets = *w->o.kept_requests = *w->o.kept_replies = 0;
-	while (r.over >= 0) {
+	return fd < 0 ? -errno : fd;
+}
+
+/* What one iterator tells, in namespace number SPACE. */
+static ssize_t run_one(struct walk *w, size_t space, int *link, int over,
+		       const struct walk_told *told)
+{
+	struct reading r = {.over = over};
+	ssize_t n;
+
+	r.fd = netns_in(w->spaces, space, create, link);
+	if (r.fd < 0) /* one that has gone with its last process */
+		return space ? 0 : r.fd;
+	do {
 		*w->o.filled = 0;
 		n = read_some(&r, told);
 		take_rows(w, told);
-		if (n <= 0 && n != -EINTR && n != -EAGAIN)
-			break;
-	}
+	} while (n > 0 || n == -EINTR || n == -EAGAIN);
 	close(r.fd);
-	if (r.over >= 0)
-		close(r.over);
+	return n;
+}
+
+int walk_run(struct walk *w, bool all, const struct walk_told *told, struct walk_kept *kept)
+{
+	size_t space, spaces = w->o.every_space ? netns_count(w->spaces) : 1;
+	int i, over = eventfd(0, EFD_CLOEXEC);
+	ssize_t n = over < 0 ? -errno : 0;
+
+	++*w->o.pass;
+	*w->o.all = all;
+	*w->o.kept_sockets = *w->o.kept_requests = *w->o.kept_replies = 0;
+	for (space = 0; space < spaces && n >= 0; space++)
+		for (i = 0; i < WALK_LINKS && w->o.link_fds[i] >= 0 && n >= 0; i++)
+			n = run_one(w, space, &w->o.link_fds[i], over, told);
+	if (over >= 0)
+		close(over);
 	kept->sockets = *w->o.kept_sockets;
 	kept->requests = *w->o.kept_requests;
 	kept->replies = *w->o.kept_replies;

@@ -11,13 +11,16 @@
 #include <stdint.h>
 #include "../bpf/events.h"
 
-/* What a pass goes over; WALK_ANY: the ledgers, or open files where a host refuses that. */
-enum walk_over { WALK_ANY, WALK_LEDGERS, WALK_FILES };
+/* What a pass goes over; WALK_ANY: the ledgers, or all sockets where a host refuses that. */
+enum walk_over { WALK_ANY, WALK_LEDGERS, WALK_SOCKETS };
+
+#define WALK_LINKS 2
 
 struct walk;
 
 struct walk_opts {
-	int link_fd; /* of the attached iterator; the caller's */
+	int link_fds[WALK_LINKS]; /* of the attached iterators, the caller's; -1: no more */
+	bool every_space;	  /* they see one network namespace: go through all of them */
 	int rows_fd, marks_fd, free_fd;
 	size_t rows_max, slots_max; /* elements of those maps */
 	/* Shared with the programs. */

@@ -7,7 +7,7 @@ import json
 import subprocess
 import time
 
-from harness import Skip, check, end, truth_of
+from harness import START_LIMIT, Skip, check, end, truth_of
 
 # Seconds of refresh passes that find nothing new.
 QUIET = 3
@@ -96,26 +96,21 @@ def a_filter_does_not_change_the_counts(context):
     return "5 of 15 connections"
 
 
-def open_connections_are_met_once_over(context, walk):
-    """By the refresh pass, however many descriptors they have: mispair ends before they do."""
-    if walk == "ledgers":
-        tried = context.command("run", "--walk=ledgers", "--", "true")
-        if tried.returncode:
-            raise Skip(tried.stderr.decode().split("--walk=ledgers: ")[-1].split(";")[0].strip())
-    redis = context.redis()
-    filters = (f"--walk={walk}", "--port", redis.port)
+def open_connections_are_met(context, walk, port, command):
+    """Each once, however many descriptors it has: mispair ends before they do."""
+    filters = (f"--walk={walk}", "--port", port)
     # To tell all of them each time, or what has moved. An emulated machine does the latter.
     ways = [(), ("--ledgers",)][:context.amount(20) // 10 or 1]
     traces = [context.trace(*way, *filters) for way in ways]
-    client = subprocess.Popen(context.workload("shared_descriptors.py", "--port", redis.port),
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         truth = json.loads(client.stdout.readline())
         time.sleep(QUIET)
         events = [trace.finish() for trace in traces]
+        client.stdin.close()
+        client.wait(START_LIMIT)
     finally:
         end(client)
-        client.stdin.close()
         client.stdout.close()
     for told in events[1:]:
         ledgers_agree(told, truth)
@@ -125,6 +120,28 @@ def open_connections_are_met_once_over(context, walk):
         got = stop["mispair.sockets.tracked"], stop["mispair.requests"]
         check(got == want, f"{got} connections and requests in all, not {want}")
     return f"{want[0]} connections, {want[1]} requests"
+
+
+def open_connections_are_met_once_over(context, walk):
+    if walk == "ledgers":
+        tried = context.command("run", "--walk=ledgers", "--", "true")
+        if tried.returncode:
+            raise Skip(tried.stderr.decode().split("--walk=ledgers: ")[-1].split(";")[0].strip())
+    port = context.redis().port
+    return open_connections_are_met(context, walk, port,
+                                    context.workload("shared_descriptors.py", "--port", port))
+
+
+def open_connections_in_another_network_namespace_are_met(context):
+    """A container has one of its own; here it has its own server as well."""
+    port = 6399
+    script = ('ip link set lo up && cd "$0" || exit 1; '
+              f'redis-server --port {port} --bind 127.0.0.1 --save "" --unixsocket ready '
+              '>/dev/null & server=$!; until [ -S ready ]; do sleep 0.05; done; '
+              '"$@"; kill $server')
+    command = ["unshare", "--net", "sh", "-c", script, context.directory,
+               *context.workload("shared_descriptors.py", "--port", port)]
+    return open_connections_are_met(context, "sockets", port, command)
 
 
 def unread_bytes_are_told_exactly(context, where, left):
@@ -174,9 +191,11 @@ def unread_bytes_on_a_connection_of_known_habits_are_likely(context, where):
 def tests():
     yield ("two_hundred_thousand_exchanges_are_counted_exactly",
            two_hundred_thousand_exchanges_are_counted_exactly)
-    for walk in ("ledgers", "files"):
+    for walk in ("ledgers", "sockets"):
         yield (f"open_connections_are_met_once_over_{walk}",
                functools.partial(open_connections_are_met_once_over, walk=walk))
+    yield ("open_connections_in_another_network_namespace_are_met",
+           open_connections_in_another_network_namespace_are_met)
     for name, options in MODES.items():
         yield (f"exchanges_are_counted_exactly_with_{name}",
                functools.partial(exchanges_are_counted_exactly, options=options))

@@ -40,7 +40,7 @@ TESTS = QUICK + (
     "exactly_37_unread_bytes_are_reported_on_v6",
     "exactly_37_unread_bytes_are_reported_on_abstract_unix",
     "a_full_ring_accuses_nobody",
-    "open_connections_are_met_once_over_files",
+    "open_connections_are_met_once_over_sockets",
 )
 # Once a kernel: it runs one workload under each tier itself.
 COMPARED = "the_verdicts_are_the_same_in_every_tier"
