@@ -24,9 +24,9 @@ struct walk {
 	struct walk_row *rows;
 	struct walk_mark *marks;
 	__u32 *free_slots;
-	uint64_t *cookies; /* by slot; 0: nobody's */
-	size_t n_slots;	   /* cookies that are not 0 */
-	struct netns *spaces;
+	uint64_t *cookies;    /* by slot; 0: nobody's */
+	size_t n_slots;	      /* cookies that are not 0 */
+	struct netns *spaces; /* NULL: the iterators see all there is */
 };
 
 static void *map(int fd, size_t bytes)
@@ -65,8 +65,10 @@ int walk_new(const struct walk_opts *o, struct walk **out)
 	w->marks = map(o->marks_fd, o->slots_max * sizeof(*w->marks));
 	w->free_slots = map(o->free_fd, o->slots_max * sizeof(*w->free_slots));
 	w->cookies = calloc(o->slots_max, sizeof(*w->cookies));
-	w->spaces = netns_new();
-	if (!w->rows || !w->marks || !w->free_slots || !w->cookies || !w->spaces) {
+	if (o->every_space)
+		w->spaces = netns_new();
+	if (!w->rows || !w->marks || !w->free_slots || !w->cookies ||
+	    (o->every_space && !w->spaces)) {
 		walk_free(w);
 		return -ENOMEM;
 	}
