@@ -51,7 +51,8 @@ class Run:
     def __init__(self, context, tier, command):
         self.tier = tier
         self.path = context.file(f"tier-{tier}.json")
-        self._stderr = open(context.file(f"tier-{tier}.stderr"), "w+")
+        # Appended to, and read by its name: who reads by this descriptor moves mispair's place in it.
+        self._stderr = open(context.file(f"tier-{tier}.stderr"), "a")
         self._process = subprocess.Popen(
             [str(context.mispair), "run", f"--hook={tier}", "--json", self.path, "--ledgers",
              "--precise", "never", "--stats", "200ms", "--", *command],
@@ -60,8 +61,7 @@ class Run:
         self.truths, self.skipped = [], 0
 
     def stderr(self):
-        self._stderr.seek(0)
-        return self._stderr.read()
+        return pathlib.Path(self._stderr.name).read_text()
 
     def blind(self):
         return BLIND in self.stderr()

@@ -257,7 +257,8 @@ class Trace:
 
     def __init__(self, context, options):
         self.path = context.file(f"trace-{len(os.listdir(context.directory))}.json")
-        self._stderr = open(self.path + ".stderr", "w+")
+        # Read by its name: who reads by this descriptor moves the place where mispair writes.
+        self._stderr = open(self.path + ".stderr", "a")
         self.process = subprocess.Popen(
             context.argv("trace", "--json", self.path, *options),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._stderr)
@@ -269,8 +270,7 @@ class Trace:
         return os.path.exists(self.path) and "mispair.start" in pathlib.Path(self.path).read_text()
 
     def stderr(self):
-        self._stderr.seek(0)
-        return self._stderr.read()
+        return pathlib.Path(self._stderr.name).read_text()
 
     def so_far(self):
         """The lines that are whole."""
