@@ -4,18 +4,16 @@
  * runtimes, timers, signals, the end of the command. Records are copied out of the ring first and
  * worked on after, so that a slow sink never holds the ring.
  *
- * Nothing is decided here: what was seen becomes an item (item.h) and goes through feed() to the
- * recorder, if there is one, and to the core. Whatever the core is to know has to go that way, or
- * a replay would not know it.
+ * Nothing is decided here: what was seen becomes an item (item.h) and goes through collector_feed()
+ * to the recorder, if there is one, and to the core. Whatever the core is to know has to go that
+ * way, or a replay would not know it.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/utsname.h>
@@ -23,54 +21,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "adapters.h"
-#include "asyncio.h"
-#include "collector.h"
-#include "core.h"
-#include "meter.h"
-#include "mmapwatch.h"
+#include "collector_int.h"
 #include "procinfo.h"
-#include "queue.h"
-#include "recorder.h"
-#include "session.h"
-#include "sinks.h"
 #include "version.h"
-#include "wallclock.h"
 
 #define TICK_NS	      50000000ULL
 /* The refresh pass: every 500 ms, over sockets that have rested for 100 ms. */
 #define REFRESH_TICKS 10
 #define WATCH_TICKS   1 /* ... while one of few connections is watched */
-#define IDLE_NS	      100000000ULL
 
-struct collector {
-	const struct options *o;
-	const char *command;
-	struct session *session;
-	struct runtimes *runtimes;
-	struct adapters *adapters;
-	struct core *core;
-	struct recorder *recorder; /* NULL unless asked for */
-	struct meter *meter;	   /* the same */
-	struct mmapwatch *mmaps;
-	struct queue queue;
-	struct sinks sinks;
-	int epoll, signals, tick, retry, view; /* view: -1 if no sink has a terminal */
-	sigset_t mask;
-	uint64_t met; /* sockets that the last pass has met */
-	bool stopping, timers_said;
-	unsigned int ticks;
-	uint64_t started_ns, next_stats_ns;
-	const char *reason;
-};
-
-static uint64_t now_ns(void)
-{
-	return wallclock_read_ns(CLOCK_MONOTONIC);
-}
-
-static void feed(struct collector *c, enum item_kind kind, uint64_t now, const void *body,
-		 size_t len)
+void collector_feed(struct collector *c, enum item_kind kind, uint64_t now, const void *body,
+		    size_t len)
 {
 	recorder_item(c->recorder, kind, now, body, len);
 	core_input(c->core, kind, now, body, len);
@@ -78,7 +39,7 @@ static void feed(struct collector *c, enum item_kind kind, uint64_t now, const v
 
 /* ---- what the core is to know of a process before something is said of it ---- */
 
-static void tell_process(struct collector *c, uint32_t pid)
+void collector_tell_process(struct collector *c, uint32_t pid)
 {
 	enum core_knows knows = core_knows(c->core, pid);
 	struct item_process p;
@@ -92,7 +53,7 @@ static void tell_process(struct collector *c, uint32_t pid)
 	/* It has exited: what it was called stays, unless its number is another's by now. */
 	if (e && knows == KNOWS_GONE)
 		return;
-	feed(c, ITEM_PROCESS, now_ns(), &p, sizeof(p));
+	collector_feed(c, ITEM_PROCESS, collector_now(), &p, sizeof(p));
 }
 
 /* Another program: what it was called is known no more. */
@@ -105,7 +66,7 @@ static void tell_process_again(struct collector *c, uint32_t pid)
 	memset(&p, 0, sizeof(p));
 	p.pid = pid;
 	procinfo_read(pid, &p.info);
-	feed(c, ITEM_PROCESS, now_ns(), &p, sizeof(p));
+	collector_feed(c, ITEM_PROCESS, collector_now(), &p, sizeof(p));
 }
 
 /* ---- what the parts tell ---- */
@@ -118,12 +79,12 @@ static void on_finding(void *ctx, const struct finding *f)
 	if (f->verdict >= VERDICT_ABANDONED)
 		runtimes_finding(c->runtimes, f->pid);
 	if (f->verdict >= VERDICT_ABANDONED && f->confidence >= CONF_LIKELY)
-		recorder_finding(c->recorder, now_ns());
+		recorder_finding(c->recorder, collector_now());
 }
 
 static void on_runtime(void *ctx, const struct runtime_report *r)
 {
-	feed(ctx, ITEM_RUNTIME, now_ns(), r, sizeof(*r));
+	collector_feed(ctx, ITEM_RUNTIME, collector_now(), r, sizeof(*r));
 }
 
 static void on_event(void *ctx, const struct ev_head *h)
@@ -134,12 +95,12 @@ static void on_event(void *ctx, const struct ev_head *h)
 	switch (h->kind) {
 	case EV_STEP:
 	case EV_LEDGER:
-		tell_process(c, e->l.owner.tgid ? e->l.owner.tgid : h->tgid);
+		collector_tell_process(c, e->l.owner.tgid ? e->l.owner.tgid : h->tgid);
 		break;
 	case EV_PROCESS:
 		runtimes_look(c->runtimes, h->tgid);
 		adapters_look(c->adapters, h->tgid);
-		tell_process(c, h->tgid);
+		collector_tell_process(c, h->tgid);
 		break;
 	case EV_EXEC:
 		if (runtimes_exec(c->runtimes, h->tgid))
@@ -159,7 +120,7 @@ static void on_event(void *ctx, const struct ev_head *h)
 		runtimes_layout(c->runtimes, h->tgid);
 		break;
 	}
-	feed(c, ITEM_EVENT, h->ts, h, h->size);
+	collector_feed(c, ITEM_EVENT, h->ts, h, h->size);
 }
 
 /* In the ring's callback: copy and return. */
@@ -187,144 +148,13 @@ static void arm_retry(struct collector *c, bool on)
 	timerfd_settime(c->retry, 0, &t, NULL);
 }
 
-static void pump(struct collector *c)
+void collector_pump(struct collector *c)
 {
 	if (c->mmaps)
 		mmapwatch_drain(c->mmaps);
 	session_consume(c->session);
 	queue_run(&c->queue, on_event, c);
 	arm_retry(c, runtimes_retry(c->runtimes));
-}
-
-/* ---- losses and counters ---- */
-
-static void sample(struct collector *c, uint64_t now)
-{
-	uint64_t kernel[KLOSS_MAX] = {0};
-	struct item_sample s;
-	struct rusage ru;
-	int i;
-
-	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_RETURN == KLOSS_RETURN,
-		       "kernel causes are a prefix");
-	memset(&s, 0, sizeof(s));
-	session_counters(c->session, s.counters);
-	session_losses(c->session, kernel);
-	for (i = 0; i < KLOSS_MAX; i++)
-		s.lost[i] = kernel[i];
-	s.lost[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
-	s.lost[LOSS_SKIPPED] = session_skipped(c->session);
-	s.lost[LOSS_TRACK_FULL] = c->queue.dropped;
-	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
-	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder) +
-			    meter_failures(c->meter);
-	s.rss_bytes = procinfo_own_memory();
-	getrusage(RUSAGE_SELF, &ru);
-	s.cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
-		   (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
-	feed(c, ITEM_SAMPLE, now, &s, sizeof(s));
-}
-
-/* ---- the refresh pass ---- */
-
-static void tell_ready(struct collector *c)
-{
-	int i;
-
-	for (i = 0; i < c->sinks.n; i++)
-		if (c->sinks.list[i]->ready)
-			c->sinks.list[i]->ready(c->sinks.list[i]->ctx);
-}
-
-struct refresh {
-	struct collector *c;
-	uint64_t now;
-	bool rows;  /* a sink shows connections: it wants their processes' names */
-	bool parts; /* only what has moved is told, and what is gone */
-	uint64_t told;
-};
-
-static void on_row(void *ctx, const struct ledger_row *row)
-{
-	struct refresh *r = ctx;
-	struct collector *c = r->c;
-	const struct ledger *l = &row->l;
-	struct item_row item;
-
-	r->told++;
-	memset(&item, 0, sizeof(item));
-	memcpy(&item.row, row, sizeof(*row));
-	item.rested = l->last_tx_ns + IDLE_NS <= r->now && l->last_rx_ns + IDLE_NS <= r->now;
-	item.looked = item.rested && (ledger_owed(l) || l->abandoned) &&
-		      (l->owner.kind == OWNER_TASK || l->gave_up);
-	if (item.rested && l->lag && core_wants_buffer(c->core, row->cookie))
-		item.buffered = runtimes_buffered(c->runtimes, row);
-	if (item.looked)
-		item.status = l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row);
-	if (l->owner.tgid && (item.looked || l->watch || c->o->ledgers || r->rows || c->recorder))
-		tell_process(c, l->owner.tgid);
-	feed(c, ITEM_ROW, r->now, &item, sizeof(item));
-}
-
-static void on_gone(void *ctx, uint64_t cookie)
-{
-	struct refresh *r = ctx;
-	const struct item_gone gone = {.cookie = cookie};
-
-	if (r->parts)
-		feed(r->c, ITEM_GONE, r->now, &gone, sizeof(gone));
-}
-
-/* While the kernel walks over the sockets, keys are answered; the ring waits for the end. */
-static void on_walk(void *ctx, int over)
-{
-	struct collector *c = ((struct refresh *)ctx)->c;
-	struct pollfd fds[2] = {{.fd = over, .events = POLLIN}, {.fd = c->view, .events = POLLIN}};
-
-	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return; /* the walk is waited for all the same */
-		if (fds[1].revents)
-			tell_ready(c);
-		if (fds[0].revents)
-			return;
-		fds[0].revents = fds[1].revents = 0;
-	}
-}
-
-/*
- * One pass over the ledgers. Where everything is to be found again (a recording, --ledgers) it
- * tells each of them, else what has moved since the last pass.
- */
-static void refresh(struct collector *c)
-{
-	struct refresh r = {.c = c, .now = now_ns(), .parts = !c->recorder && !c->o->ledgers};
-	const struct walk_told told = {
-		.row = on_row, .gone = on_gone, .wait = c->view >= 0 ? on_walk : NULL, .ctx = &r};
-	struct walk_kept kept = {0};
-	struct item_kept item;
-	bool all;
-
-	r.rows = core_rows_shown(c->core);
-	/* Asked before the round has begun: then it is nobody's turn any more. */
-	all = !r.parts || core_rows_all(c->core, r.now);
-	feed(c, ITEM_ROUND, r.now, NULL, 0);
-	session_walk(c->session, all, &told, &kept);
-	c->met = r.told + kept.sockets;
-	item = (struct item_kept){kept.sockets, kept.requests, kept.replies};
-	if (!all)
-		feed(c, ITEM_KEPT, r.now, &item, sizeof(item));
-	feed(c, ITEM_ROUND_END, r.now, NULL, 0);
-	if (!c->timers_said && c->view < 0 && session_blind_to_timers(c->session)) {
-		c->timers_said = true;
-		fprintf(stderr,
-			"mispair: waits that end by their timeout are not seen: this kernel "
-			"hides where its hrtimer_wakeup() is\n");
-	}
-	runtimes_refresh(c->runtimes);
-	adapters_refresh(c->adapters, r.now);
-	sample(c, now_ns());
-	meter_update(c->meter, c->core, r.now, false);
 }
 
 static void stop_for(struct collector *c, const char *reason)
@@ -348,20 +178,20 @@ static void ask_sinks(struct collector *c)
 
 static void on_tick(struct collector *c)
 {
-	uint64_t now = now_ns(), expired;
+	uint64_t now = collector_now(), expired;
 
 	if (read(c->tick, &expired, sizeof(expired)) < 0)
 		return;
-	feed(c, ITEM_TICK, now, NULL, 0);
+	collector_feed(c, ITEM_TICK, now, NULL, 0);
 	if (++c->ticks >= (core_wants_look(c->core) ? WATCH_TICKS : REFRESH_TICKS) ||
 	    core_rows_due(c->core, now)) {
 		c->ticks = 0;
-		refresh(c);
+		collector_refresh(c);
 	}
 	if (c->o->stats_ns && now >= c->next_stats_ns) {
 		c->next_stats_ns = now + c->o->stats_ns;
-		sample(c, now);
-		feed(c, ITEM_STATS, now, NULL, 0);
+		collector_sample(c, now);
+		collector_feed(c, ITEM_STATS, now, NULL, 0);
 	}
 	recorder_tick(c->recorder, c->core, now);
 	sinks_tick(&c->sinks);
@@ -584,7 +414,7 @@ void collector_start(struct collector *c)
 	struct utsname u;
 	size_t len;
 
-	c->started_ns = now_ns();
+	c->started_ns = collector_now();
 	c->next_stats_ns = c->started_ns + c->o->stats_ns;
 	if (!uname(&u))
 		snprintf(info.kernel, sizeof(info.kernel), "%s", u.release);
@@ -593,7 +423,7 @@ void collector_start(struct collector *c)
 		info.host[0] = 0;
 	len = body ? item_start_write(body, ITEM_BODY_MAX, &fixed, &info) : 0;
 	if (len)
-		feed(c, ITEM_START, c->started_ns, body, len);
+		collector_feed(c, ITEM_START, c->started_ns, body, len);
 	free(body);
 }
 
@@ -652,10 +482,10 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 			else if (ev[i].data.fd == c->view)
 				view = true;
 		}
-		pump(c);
+		collector_pump(c);
 		/* A key is answered before a tick's work. */
 		if (view)
-			tell_ready(c);
+			collector_tell_ready(c);
 		/* After the ring: a close that waits there must not be overtaken by its grace. */
 		if (tick)
 			on_tick(c);
@@ -664,51 +494,26 @@ int collector_run(struct collector *c, int pidfd, uint32_t child)
 	return e;
 }
 
-/* How long closed sockets may take to end before a run does. */
-#define ENDS_NS 300000000ULL
-
-/*
- * Over all sockets a pass does not meet a Unix socket that was closed, which ends when the kernel
- * has done with it: as a rule when its peer has read the end of the file. Waits for those that the
- * last pass did not meet, so that a command's connections have their last words; true if there were
- * any.
- */
-static bool await_ends(struct collector *c)
-{
-	uint64_t counters[CNT_MAX], until = now_ns() + ENDS_NS;
-	struct pollfd ring = {.fd = session_ring_fd(c->session), .events = POLLIN};
-	bool waited = false;
-
-	while (!session_counters(c->session, counters) &&
-	       counters[CNT_SOCKETS] > counters[CNT_ENDED] + c->met && now_ns() < until) {
-		waited = true;
-		poll(&ring, 1, 10);
-		pump(c);
-	}
-	pump(c); /* before the next pass, which would take what it does not meet for lost */
-	return waited;
-}
-
 int collector_close(struct collector *c, int status)
 {
 	struct item_stop stop = {.command_status = status};
 	int code = EXIT_NOTHING;
 	uint64_t now;
 
-	pump(c);
-	refresh(c);
-	if (*session_by_sockets(c->session) && await_ends(c))
-		refresh(c);
-	pump(c);
-	now = now_ns();
-	feed(c, ITEM_FINISH, now, NULL, 0);
-	sample(c, now);
+	collector_pump(c);
+	collector_refresh(c);
+	if (*session_by_sockets(c->session) && collector_await_ends(c))
+		collector_refresh(c);
+	collector_pump(c);
+	now = collector_now();
+	collector_feed(c, ITEM_FINISH, now, NULL, 0);
+	collector_sample(c, now);
 	meter_update(c->meter, c->core, now, true);
 	snprintf(stop.reason, sizeof(stop.reason), "%s",
 		 c->reason     ? c->reason
 		 : status >= 0 ? "command exited"
 			       : "end");
-	feed(c, ITEM_STOP, now, &stop, sizeof(stop));
+	collector_feed(c, ITEM_STOP, now, &stop, sizeof(stop));
 	if (core_failed_on(c->core))
 		code = EXIT_FOUND;
 	else if (c->o->strict && core_lost(c->core))

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The refresh pass: what lies in the kernel's ledgers, its counters, and what ends with a run. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "collector_int.h"
+#include "procinfo.h"
+
+/* A connection rests that nobody has used for this long. */
+#define IDLE_NS 100000000ULL
+
+/* ---- losses and counters ---- */
+
+void collector_sample(struct collector *c, uint64_t now)
+{
+	uint64_t kernel[KLOSS_MAX] = {0};
+	struct item_sample s;
+	struct rusage ru;
+	int i;
+
+	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_RETURN == KLOSS_RETURN,
+		       "kernel causes are a prefix");
+	memset(&s, 0, sizeof(s));
+	session_counters(c->session, s.counters);
+	session_losses(c->session, kernel);
+	for (i = 0; i < KLOSS_MAX; i++)
+		s.lost[i] = kernel[i];
+	s.lost[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
+	s.lost[LOSS_SKIPPED] = session_skipped(c->session);
+	s.lost[LOSS_TRACK_FULL] = c->queue.dropped;
+	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
+	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder) +
+			    meter_failures(c->meter);
+	s.rss_bytes = procinfo_own_memory();
+	getrusage(RUSAGE_SELF, &ru);
+	s.cpu_ns = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000000ULL +
+		   (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1000ULL;
+	collector_feed(c, ITEM_SAMPLE, now, &s, sizeof(s));
+}
+
+/* ---- the refresh pass ---- */
+
+void collector_tell_ready(struct collector *c)
+{
+	int i;
+
+	for (i = 0; i < c->sinks.n; i++)
+		if (c->sinks.list[i]->ready)
+			c->sinks.list[i]->ready(c->sinks.list[i]->ctx);
+}
+
+struct refresh {
+	struct collector *c;
+	uint64_t now;
+	bool rows;  /* a sink shows connections: it wants their processes' names */
+	bool parts; /* only what has moved is told, and what is gone */
+	uint64_t told;
+};
+
+static void on_row(void *ctx, const struct ledger_row *row)
+{
+	struct refresh *r = ctx;
+	struct collector *c = r->c;
+	const struct ledger *l = &row->l;
+	struct item_row item;
+
+	r->told++;
+	memset(&item, 0, sizeof(item));
+	memcpy(&item.row, row, sizeof(*row));
+	item.rested = l->last_tx_ns + IDLE_NS <= r->now && l->last_rx_ns + IDLE_NS <= r->now;
+	item.looked = item.rested && (ledger_owed(l) || l->abandoned) &&
+		      (l->owner.kind == OWNER_TASK || l->gave_up);
+	if (item.rested && l->lag && core_wants_buffer(c->core, row->cookie))
+		item.buffered = runtimes_buffered(c->runtimes, row);
+	if (item.looked)
+		item.status = l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row);
+	if (l->owner.tgid && (item.looked || l->watch || c->o->ledgers || r->rows || c->recorder))
+		collector_tell_process(c, l->owner.tgid);
+	collector_feed(c, ITEM_ROW, r->now, &item, sizeof(item));
+}
+
+static void on_gone(void *ctx, uint64_t cookie)
+{
+	struct refresh *r = ctx;
+	const struct item_gone gone = {.cookie = cookie};
+
+	if (r->parts)
+		collector_feed(r->c, ITEM_GONE, r->now, &gone, sizeof(gone));
+}
+
+/* While the kernel walks over the sockets, keys are answered; the ring waits for the end. */
+static void on_walk(void *ctx, int over)
+{
+	struct collector *c = ((struct refresh *)ctx)->c;
+	struct pollfd fds[2] = {{.fd = over, .events = POLLIN}, {.fd = c->view, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return; /* the walk is waited for all the same */
+		if (fds[1].revents)
+			collector_tell_ready(c);
+		if (fds[0].revents)
+			return;
+		fds[0].revents = fds[1].revents = 0;
+	}
+}
+
+void collector_refresh(struct collector *c)
+{
+	struct refresh r = {
+		.c = c, .now = collector_now(), .parts = !c->recorder && !c->o->ledgers};
+	const struct walk_told told = {
+		.row = on_row, .gone = on_gone, .wait = c->view >= 0 ? on_walk : NULL, .ctx = &r};
+	struct walk_kept kept = {0};
+	struct item_kept item;
+	bool all;
+
+	r.rows = core_rows_shown(c->core);
+	/* Asked before the round has begun: then it is nobody's turn any more. */
+	all = !r.parts || core_rows_all(c->core, r.now);
+	collector_feed(c, ITEM_ROUND, r.now, NULL, 0);
+	session_walk(c->session, all, &told, &kept);
+	c->met = r.told + kept.sockets;
+	item = (struct item_kept){kept.sockets, kept.requests, kept.replies};
+	if (!all)
+		collector_feed(c, ITEM_KEPT, r.now, &item, sizeof(item));
+	collector_feed(c, ITEM_ROUND_END, r.now, NULL, 0);
+	if (!c->timers_said && c->view < 0 && session_blind_to_timers(c->session)) {
+		c->timers_said = true;
+		fprintf(stderr,
+			"mispair: waits that end by their timeout are not seen: this kernel "
+			"hides where its hrtimer_wakeup() is\n");
+	}
+	runtimes_refresh(c->runtimes);
+	adapters_refresh(c->adapters, r.now);
+	collector_sample(c, collector_now());
+	meter_update(c->meter, c->core, r.now, false);
+}
+
+/* How long closed sockets may take to end before a run does. */
+#define ENDS_NS 300000000ULL
+
+bool collector_await_ends(struct collector *c)
+{
+	uint64_t counters[CNT_MAX], until = collector_now() + ENDS_NS;
+	struct pollfd ring = {.fd = session_ring_fd(c->session), .events = POLLIN};
+	bool waited = false;
+
+	while (!session_counters(c->session, counters) &&
+	       counters[CNT_SOCKETS] > counters[CNT_ENDED] + c->met && collector_now() < until) {
+		waited = true;
+		poll(&ring, 1, 10);
+		collector_pump(c);
+	}
+	collector_pump(
+		c); /* before the next pass, which would take what it does not meet for lost */
+	return waited;
+}
