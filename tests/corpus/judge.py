@@ -83,6 +83,7 @@ class Judgement:
         self._said = collections.defaultdict(set)
         self._mentioned = collections.defaultdict(set)
         self._owners = collections.defaultdict(list)
+        self._alarms = collections.defaultdict(list)
         self._note(events)
         if "connections" in truth:
             self._by_connection(truth["connections"])
@@ -113,6 +114,7 @@ class Judgement:
             self._mentioned[key].add(verdict)
             if confidence in ALARM:
                 self._said[key].add(verdict)
+                self._alarms[key].append(event)
             if verdict == "reused":
                 self._owners[key].append([event.get("mispair.owner.previous", ""),
                                           event.get("mispair.owner.next", "")])
@@ -176,6 +178,11 @@ class Judgement:
             for key in keys:
                 counts[form_of(connections.get(key, {}), form), found] += 1
         return [(of, counts[of, True], counts[of, False]) for of in {of for of, _ in counts}]
+
+    def against_the_innocent(self):
+        """The events that accused somebody wrongly, for who wants to know how that came."""
+        return [event for key in self.false for of, events in self._alarms.items()
+                for event in events if key in (of, WHOLE)]
 
     def wanted(self):
         """Something has to be said although no answer was wrong."""

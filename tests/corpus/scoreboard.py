@@ -152,7 +152,8 @@ def run_variant(args, row, variant, kinds):
                      "unsaid": len(judged.unsaid), "false": len(judged.false),
                      "right": len(judged.right), "by_form": judged.by_form(form),
                      "verdicts": judged.verdicts(), "kinds": dict(judged.kinds),
-                     "complaints": judged.complaints, "lost": judged.lost}
+                     "complaints": judged.complaints, "lost": judged.lost,
+                     "accusing": judged.against_the_innocent()}
 
 
 def run_row(args, row, kinds):
@@ -265,6 +266,9 @@ def main():
         count["ok" if enough else "FAILED"] += 1
         if not enough:
             print(f"FAILED recall of {form}: less than {args.least_recall} %")
+    for record in records:
+        for event in record.get("accusing", ()):
+            print(f"accused in {record['row']} {record['variant']}: {json.dumps(event)}")
     skipped = [record for record in records if record["outcome"] == "SKIP"]
     for record in skipped:
         print(f"skipped: {record['row']} {record.get('variant', '')}: {record['reason']}")
