@@ -190,9 +190,12 @@ struct ledger {
 struct ledger_in {
 	__u64 now;
 	__u32 bytes;
-	__u32 unread;	   /* send: queued before it; receive: still queued after it */
-	__u8 unread_exact; /* 0: some of `unread` may have come after the send */
-	__u8 prior;	   /* enum wait_status of the ledger's owner, WAIT_UNKNOWN if not asked */
+	__u32 unread;	       /* send: queued before it; receive: still queued after it */
+	__u8 unread_exact : 1; /* 0: some of `unread` may have come after the send */
+	/* What lies there first was read in part: it had come before that receive. Else it may have
+	 * come while the receive returned, and be a push. */
+	__u8 unread_part : 1;
+	__u8 prior; /* enum wait_status of the ledger's owner, WAIT_UNKNOWN if not asked */
 	/* receive: a task, not the loop, called it; send: whoever sends had taken the abandoned
 	 * reply out of its stream before this went out (uvloop sends late) */
 	__u8 reader_running;

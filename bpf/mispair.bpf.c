@@ -174,6 +174,7 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 found;
 	__u32 what;
+	__u8 exact;
 
 	if (tp) {
 		in.now = tcp_now(opt_kprobe, sk, tp);
@@ -182,7 +183,9 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 		struct sock *peer = unix_peer(opt_kprobe, sk);
 
 		in.now = bpf_ktime_get_ns();
-		in.unread = unix_unread(opt_kprobe, sk, &in.unread_exact);
+		in.unread = unix_unread(opt_kprobe, sk, &exact);
+		in.unread_exact = exact;
+		in.unread_part = in.unread && unix_in_part(opt_kprobe, sk);
 		/* Once the peer has read this request, what is queued may be the answer to it. */
 		if (in.unread && (!peer || !FIELD(opt_kprobe, peer, sk_receive_queue.qlen)))
 			in.unread_exact = 0;
@@ -300,10 +303,12 @@ static __noinline int goroutine_reads(struct ledger *l, struct ledger_in *in)
 static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger *l, __u32 bytes)
 {
 	struct ledger_in in = {.step = STEP_RECV, .bytes = bytes};
+	__u8 exact;
 
 	if (l->flags & LEDGER_UNIX) {
 		in.now = bpf_ktime_get_ns();
-		in.unread = unix_unread(kp, sk, &in.unread_exact);
+		in.unread = unix_unread(kp, sk, &exact);
+		in.unread_exact = exact;
 	} else {
 		struct tcp_sock *tp = tcp_cast(kp, sk);
 
@@ -352,6 +357,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 	struct cancel_info *ci = 0, vain = {};
 	struct ledger_in in = {};
 	struct proc_rt *rt;
+	__u8 exact;
 
 	in.step = STEP_CLOSE;
 	in.now = bpf_ktime_get_ns();
@@ -363,7 +369,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 		if (tp && l->watch && tcp_rested(opt_kprobe, tp, l->watch))
 			in.unread = tcp_unread(opt_kprobe, sk, tp);
 	} else if (l->watch && (!wait_perhaps(l->watch) || in.now - l->last_rx_ns >= REST_NS)) {
-		in.unread = unix_unread(opt_kprobe, sk, &in.unread_exact);
+		in.unread = unix_unread(opt_kprobe, sk, &exact);
 	}
 	if (l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid)
 		owner_known_late(l, bpf_map_lookup_elem(&procs, &tgid), tgid);

@@ -92,6 +92,9 @@ static __always_inline __u32 tcp_unread(bool kp, struct sock *sk, struct tcp_soc
  * keeps the newest ack_seq), rcv_wup tells: it was rcv_nxt when this request was transmitted
  * (tcp_select_window()), unless the answer has been acknowledged since. QUEUED: what the last
  * receive left behind is there still.
+ *
+ * A receive copies until its buffer is full or the queue is empty. So an skb of which a part was
+ * read lay there before it ended; one of which nothing was read may have come since.
  */
 static __noinline int tcp_unread_before(struct sock *sk, struct tcp_sock *tp, __u32 queued,
 					struct ledger_in *in)
@@ -104,10 +107,14 @@ static __noinline int tcp_unread_before(struct sock *sk, struct tcp_sock *tp, __
 
 	in->unread = tcp_unread(kp, sk, tp);
 	in->unread_exact = 1;
-	if (!in->unread || (__s32)(FIELD(kp, tp, snd_una) - start) <= 0)
+	if (!in->unread)
+		return 0;
+	skb = FIELD(kp, sk, sk_receive_queue.next);
+	if (skb && skb != head)
+		in->unread_part = (__s32)(CB_FIELD(kp, skb, struct tcp_skb_cb, seq) - copied) < 0;
+	if ((__s32)(FIELD(kp, tp, snd_una) - start) <= 0)
 		return 0;
 	wup = FIELD(kp, tp, rcv_wup);
-	skb = FIELD(kp, sk, sk_receive_queue.next);
 	for (i = 0; i < QUEUE_WALK; i++) {
 		__u32 seq, end, ack;
 
@@ -164,6 +171,15 @@ static __always_inline __u32 unix_unread(bool kp, struct sock *sk, __u8 *exact)
 	}
 	*exact = 0;
 	return bytes;
+}
+
+/* Was the first skb of a Unix stream socket's queue read in part? */
+static __always_inline bool unix_in_part(bool kp, struct sock *sk)
+{
+	struct sk_buff *skb = FIELD(kp, sk, sk_receive_queue.next);
+
+	return skb && skb != (struct sk_buff *)&sk->sk_receive_queue &&
+	       CB_FIELD(kp, skb, struct unix_skb_parms, consumed);
 }
 
 /* The peer, as long as it has not gone: unix_stream_connect() ties both ends together. */

@@ -71,6 +71,9 @@ static void unread_without_cancel(const struct ledger *l, const struct ledger_in
 	} else if (!ledger_exclusive(l) || l->continued) {
 		v->reason =
 			"unread bytes at the send, on a connection too young to know its habits";
+	} else if (!in->unread_part) {
+		v->reason = "bytes lay unread at the send; they may have come as the reply was "
+			    "read, and be a push";
 	} else {
 		v->confidence = CONF_LIKELY;
 		v->reason =

@@ -51,6 +51,8 @@ EVENTS = [
     row("shared-by-a-queue", "events.c",
         [("one thread", (*TAG, "--way", "multiplexed")), ("threads", (*TAG, "--way", "duplex"))],
         note="many in flight on one connection; who gives up leaves its place in the queue"),
+    row("push-behind-a-reply", "behind.c", [("", (*TAG, "--connections", "1000"))],
+        note="it comes before the receive of the reply has returned, and lies unread at the send"),
     row("passed-between-processes", "processes.sh", [("", ("{tag}",))], ("program:bash",)),
 ]
 

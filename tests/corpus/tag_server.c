@@ -6,7 +6,8 @@
  *
  * The reply is the tag and filling, SIZE bytes with the newline, sent in PIECES pieces with a gap
  * between them, DELAY_US after the request. One thread a connection, answers in order. A request
- * whose tag begins with '!' is never answered.
+ * whose tag begins with '!' is never answered. One whose tag begins with '+' is answered, and
+ * GAP_US later comes a line "push", for which nobody has asked; a gap of a few us is one.
  *
  * With --goodbye MS a connection that is idle for so long is told "goodbye" and closed, as some
  * servers do. Prints one JSON line with its port when it is ready.
@@ -24,11 +25,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINE	4096
 #define REPLY	(1 << 16)
 #define GOODBYE "goodbye\n"
+#define PUSH	"push\n"
 
 static int goodbye_ms = -1;
 
@@ -58,6 +61,18 @@ static bool send_all(int fd, const char *data, size_t len)
 		len -= n;
 	}
 	return true;
+}
+
+/* usleep() is not that exact. */
+static void spin(unsigned long us)
+{
+	struct timespec from, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - from.tv_sec) * 1000000L + (now.tv_nsec - from.tv_nsec) / 1000 <
+		 (long)us);
 }
 
 static bool answer(struct peer *peer, const char *line)
@@ -91,7 +106,10 @@ static bool answer(struct peer *peer, const char *line)
 		if (gap && i < pieces)
 			usleep(gap);
 	}
-	return true;
+	if (tag[0] != '+')
+		return true;
+	spin(gap);
+	return send_all(peer->fd, PUSH, strlen(PUSH));
 }
 
 static bool answer_lines(struct peer *peer)

@@ -162,6 +162,7 @@ static void do_step(struct input *in, struct judge *j, bool raw, uint64_t cookie
 		e.in.what |= (uint32_t)byte(in) << 8;
 		e.in.unread = byte(in) & 63;
 		e.in.unread_exact = !(e.in.unread & 1);
+		e.in.unread_part = e.in.unread >> 1 & 1;
 		if (byte(in) & 1)
 			e.cancel = (struct cancel_info){.ts = now - byte(in), .by_task = byte(in)};
 		e.exiting = byte(in) & 1;

@@ -51,6 +51,7 @@ struct how {
 	uint8_t prior; /* enum wait_status of the owner so far */
 	uint32_t unread;
 	bool inexact;	 /* some of `unread` may have come after the send */
+	bool whole;	 /* what lies there first was not read in part */
 	bool task_reads; /* a task runs while the bytes are read */
 	bool taken;	 /* the sender took the abandoned reply before (uvloop) */
 	bool exiting;
@@ -221,6 +222,7 @@ static inline uint32_t story_send(struct conn *x, uint64_t at, struct owner who,
 			       .bytes = bytes,
 			       .unread = h.unread,
 			       .unread_exact = !h.inexact,
+			       .unread_part = !h.whole,
 			       .reader_running = h.taken,
 			       .step = STEP_SEND};
 	struct ledger *l = &x->l;

@@ -21,6 +21,7 @@ enum habit {
 	PROBED = 1 << 8,     /* Task.cancel itself was seen */
 	PROBE_SELF = 1 << 9, /* ... inside StreamReader's wait */
 	INEXACT = 1 << 10,   /* some of the unread bytes may be younger than the send */
+	WHOLE = 1 << 11,     /* of the unread bytes none was read in part */
 };
 
 /* A connection with which nothing is wrong. */
@@ -54,7 +55,8 @@ static void set_up(const struct reuse_case *k, struct ledger *l, struct ledger_i
 	*in = (struct ledger_in){.what = k->what,
 				 .prior = k->status,
 				 .unread = k->what & LE_UNREAD ? 9 : 0,
-				 .unread_exact = !(h & INEXACT)};
+				 .unread_exact = !(h & INEXACT),
+				 .unread_part = !(h & WHOLE)};
 	*ci = (struct cancel_info){.ts = h & PROBED ? 1 : 0, .self_read = !!(h & PROBE_SELF)};
 }
 
@@ -166,6 +168,10 @@ static const struct reuse_case cases[] = {
 	  LE_UNREAD, WAIT_UNKNOWN, GOOD | TAKE, REUSE_UNREAD, CONF_SUSPECT, false },
 	{ "a_rest_that_may_be_younger_than_the_send_is_suspect",
 	  LE_UNREAD, WAIT_UNKNOWN, GOOD | INEXACT, REUSE_UNREAD, CONF_SUSPECT, false },
+	{ "unread_bytes_that_may_be_younger_than_the_receive_are_suspect",
+	  LE_UNREAD, WAIT_UNKNOWN, GOOD | WHOLE, REUSE_UNREAD, CONF_SUSPECT, false },
+	{ "of_a_cancelled_owner_they_need_not_be_in_part",
+	  LE_REUSED | LE_UNREAD, WAIT_CANCELLED, GOOD | WHOLE, REUSE_UNREAD, CONF_CERTAIN, false },
 	{ "unread_bytes_while_a_request_continues_may_be_a_pipeline",
 	  LE_UNREAD | LE_CONTINUED, WAIT_PENDING, GOOD, REUSE_UNREAD, CONF_SUSPECT, false },
 };
