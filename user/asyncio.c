@@ -44,6 +44,7 @@ struct runtime {
 	struct proc_rt rt;
 	struct session_probe *probe;
 	bool reported;
+	bool generous; /* its budget is that of a process with a finding */
 	bool go_tried; /* the second layout of Go, too */
 	int n_loops;
 	uint64_t loops[LOOPS_MAX];
@@ -210,6 +211,7 @@ static void probe(struct runtimes *r, struct runtime *p, uint32_t budget)
 	    (r->o.by_file && p->module->too_hot))
 		return;
 	p->rt.probe_budget = r->o.precise == PRECISE_ALWAYS ? 0 : budget;
+	p->generous = budget == BUDGET_FOUND;
 	publish(r, p);
 	list_again(p);
 	/* The kernel resolves the link to the very file that is mapped, in any mount namespace. */
@@ -577,7 +579,10 @@ void runtimes_budget(struct runtimes *r, uint32_t tgid)
 {
 	struct runtime *p = find(r, tgid);
 
-	if (!p || !is_probed(p))
+	if (!p || !is_probed(p) || session_proc_get(r->s, tgid, &p->rt))
+		return;
+	/* Raised by a finding since. */
+	if (p->rt.probe_budget && p->rt.probe_budget <= PROBE_BUDGET_MAX)
 		return;
 	if (r->o.by_file) {
 		session_unprobe(p->module->probe);
@@ -587,10 +592,8 @@ void runtimes_budget(struct runtimes *r, uint32_t tgid)
 	session_unprobe(p->probe);
 	p->probe = NULL;
 	/* With nothing probed the recorder need not look cancellations up. */
-	if (!session_proc_get(r->s, tgid, &p->rt)) {
-		p->rt.probe_seq = 0;
-		publish(r, p);
-	}
+	p->rt.probe_seq = 0;
+	publish(r, p);
 }
 
 void runtimes_layout(struct runtimes *r, uint32_t tgid)
@@ -609,10 +612,17 @@ void runtimes_finding(struct runtimes *r, uint32_t tgid)
 {
 	struct runtime *p = find(r, tgid);
 
-	if (p && p->state == RT_READY && !is_probed(p) && r->o.precise == PRECISE_AUTO &&
-	    !session_proc_get(r->s, tgid, &p->rt)) {
-		p->module->too_hot = false;
+	if (!p || p->state != RT_READY || r->o.precise != PRECISE_AUTO ||
+	    (is_probed(p) && p->generous) || session_proc_get(r->s, tgid, &p->rt))
+		return;
+	p->module->too_hot = false;
+	if (!is_probed(p)) {
 		probe(r, p, BUDGET_FOUND);
+	} else if (p->rt.probe_budget) {
+		/* A young one's budget would end just when the probe is wanted. */
+		p->rt.probe_budget = BUDGET_FOUND;
+		p->generous = true;
+		publish(r, p);
 	}
 }
 

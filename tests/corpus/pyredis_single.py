@@ -62,6 +62,16 @@ async def one_timing(wire, server, args, timing):
     return client
 
 
+async def cancel_much(count):
+    """Tasks that ask nobody for anything, from one event of a connection to the next."""
+    await asyncio.sleep(0.3)
+    for _ in range(count):
+        task = asyncio.ensure_future(asyncio.sleep(10))
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0.3)
+
+
 class Timing:
     """Between send and cancellation, and between cancellation and reuse."""
 
@@ -84,7 +94,11 @@ async def main(args):
     wire = Wire().watch()
     server = Server(args.host, args.port, args.server_delay, args.hold)
     await wait_to_go_on(args)
-    clients = [await one_timing(wire, server, args, timing) for timing in timings(args)]
+    clients = []
+    for timing in timings(args):
+        if clients and args.cancels_between:
+            await cancel_much(args.cancels_between)
+        clients.append(await one_timing(wire, server, args, timing))
     # Before the clients are closed: "closed" means that the client gave the connection up.
     report("pyredis-single-" + args.order, wire, server, cancelled_owed=wire.cancelled())
     if args.hold_open:
@@ -107,6 +121,8 @@ if __name__ == "__main__":
                         "the whole host learns of a process by its first connection")
     parser.add_argument("--timings", type=int, default=1, metavar="K",
                         help="K connections one after another, the timings varied")
+    parser.add_argument("--cancels-between", type=int, default=0, metavar="N",
+                        help="tasks to cancel between two connections")
     parser.add_argument("--hold-open", action="store_true",
                         help="keep the connections open until a line comes on stdin")
     parser.add_argument("--stock", action="store_true", help="without the bug")

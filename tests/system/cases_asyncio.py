@@ -180,6 +180,16 @@ def a_finding_names_both_tasks_and_proves_itself(context):
     return ", ".join(what)
 
 
+def a_finding_prolongs_the_probe(context):
+    """The probe of a young process ends after 2,048 calls, and not where something was found."""
+    redis = context.redis()
+    result = context.run(context.workload(
+        "pyredis_single.py", "--port", redis.port, "--timings", 2, "--cancels-between", 3000))
+    seen = [event["mispair.cancel.evidence"] for event in result.events.named("connection.reused")]
+    check(len(seen) >= 2 and set(seen) == {"probe"}, f"the cancellations were known by {seen}")
+    return f"{len(seen)} findings"
+
+
 def without_memory_steps_are_probed_instead(context, order):
     """The fallback for a CPython whose layout is not known: who reads cannot be seen, so suspect."""
     result = context.run(context.workload("pyredis_single.py", "--port", context.redis().port,
@@ -260,6 +270,7 @@ def tests():
     yield "a_pool_under_uvloop_is_judged", a_pool_under_uvloop_is_judged
     yield ("the_only_connection_of_a_later_uvloop_process_is_judged",
            the_only_connection_of_a_later_uvloop_process_is_judged)
+    yield "a_finding_prolongs_the_probe", a_finding_prolongs_the_probe
     yield "a_swallowed_cancellation_is_counted", a_swallowed_cancellation_is_counted
     yield ("a_finding_names_both_tasks_and_proves_itself",
            a_finding_names_both_tasks_and_proves_itself)
