@@ -82,6 +82,7 @@ static bool is_user_probe(const char *section)
 static int choose_walkers(struct session *s, enum walk_over over)
 {
 	struct mispair_bpf *skel = s->skel;
+	size_t n;
 	int i;
 
 	s->by_sockets[0] = '\0';
@@ -97,8 +98,12 @@ static int choose_walkers(struct session *s, enum walk_over over)
 	} else {
 		s->walkers[0] = skel->progs.dump_tcp;
 		/* 2c860a43dd77, 5.15 */
+		n = strlen(s->by_sockets);
 		if (tiers_iterate("unix"))
 			s->walkers[1] = skel->progs.dump_unix;
+		else
+			snprintf(s->by_sockets + n, sizeof(s->by_sockets) - n,
+				 "; not among Unix sockets, over which this kernel cannot iterate");
 	}
 	for (i = 0; i < WALK_LINKS && s->walkers[i]; i++)
 		bpf_program__set_autoload(s->walkers[i], true);

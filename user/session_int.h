@@ -23,7 +23,7 @@ struct session {
 	void *ctx;
 	const struct tier *tier;
 	char degraded[192];
-	char by_sockets[160]; /* why the walkers go over all sockets, "" if they do not */
+	char by_sockets[224]; /* why the walkers go over all sockets, "" if they do not */
 	const char *hooks[HOOKS_MAX + 1];
 	uint64_t bad_records;
 	int n_cpus;

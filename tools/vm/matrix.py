@@ -28,6 +28,7 @@ QUICK = (
     "exchanges_are_counted_exactly_with_failing_sends_in_between",
     "exactly_37_unread_bytes_are_reported_on_v4",
     "exactly_37_unread_bytes_are_reported_on_unix",
+    "unread_bytes_on_a_connection_of_known_habits_are_likely_on_v4",
     "every_wrong_answer_is_reported_single_early_usr_bin_python",
     "every_wrong_answer_is_reported_single_late_usr_bin_python",
     "stock_redis_closes_each_cancelled_connection_plain_usr_bin_python",
@@ -39,6 +40,7 @@ TESTS = QUICK + (
     "exchanges_are_counted_exactly_with_two_sends_a_request",
     "exactly_37_unread_bytes_are_reported_on_v6",
     "exactly_37_unread_bytes_are_reported_on_abstract_unix",
+    "unread_bytes_on_a_connection_of_known_habits_are_likely_on_unix",
     "a_full_ring_accuses_nobody",
     "open_connections_are_met_once_over_sockets",
 )
