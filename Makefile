@@ -121,6 +121,21 @@ $(BUILD)/tests/%: tools/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
 
+# What any programs on the tracepoints of a message cost, for the benchmark.
+HELPERS += $(BUILD)/tests/floor
+
+$(BUILD)/bpf/floor.bpf.o: tools/bench/floor/floor.bpf.c $(BPFHDRS)
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) $(BPFFLAGS) -c $< -o $@
+
+$(BUILD)/floor.skel.h: $(BUILD)/bpf/floor.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name floor_bpf > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/tests/floor: tools/bench/floor/floor.c $(BUILD)/floor.skel.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -I$(BUILD) $(CPPFLAGS) $< \
+		-o $@ $(LDFLAGS) -lbpf -lelf -lz
+
 $(BUILD)/tests/kafka_mock: tests/system/kafka_mock.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -lrdkafka
@@ -208,7 +223,7 @@ recordings: all $(WORKLOADS) ## make tests/recordings anew: the kernel records h
 	$(Q)/usr/bin/python3 tests/recordings/make.py
 
 format: ## clang-format the tree
-	$(Q)clang-format -i $(wildcard user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c)
+	$(Q)clang-format -i $(wildcard user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c tools/bench/*/*.c)
 
 install: all ## copy the binary and its manual page below PREFIX
 	install -D -m 0755 $(BUILD)/mispair $(DESTDIR)$(PREFIX)/sbin/mispair

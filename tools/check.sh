@@ -38,7 +38,7 @@ cmocka() {
 
 style() {
 	local f long out
-	out=$(clang-format --dry-run -Werror user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c \
+	out=$(clang-format --dry-run -Werror user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c tools/bench/*/*.c \
 		2>&1 | head -20)
 	if [ -z "$out" ]; then pass; else fail "style: clang-format"; echo "$out"; fi
 	# The tree may belong to the user who became root with su.

@@ -5,6 +5,9 @@
 A machine drifts, so a run is compared only with the one beside it, which of the two is first
 alternates, and the result is the median of the pairs' ratios, with its quartiles. Where there are
 two CPUs, server and client get one each.
+
+With --floor a third run stands beside each pair, under two programs on the same tracepoints that do
+nothing: what they cost, no tracer on this host can save.
 """
 
 import argparse
@@ -93,6 +96,19 @@ class Tracer:
         shutil.rmtree(self._directory)
 
 
+class Floor:
+    """Programs that do nothing, where mispair has its own."""
+
+    def __init__(self, args):
+        self._process = subprocess.Popen([str(args.floor_program)], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, text=True)
+        if self._process.stdout.readline() != "attached\n":
+            sys.exit("bench.py: the programs of the floor cannot be attached here")
+
+    def stop(self):
+        self._process.communicate()
+
+
 def output(command, cpu=None):
     return subprocess.run(list(map(str, command)), check=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, text=True,
@@ -133,23 +149,26 @@ BENCHES = {"redis-benchmark-get": (redis_benchmark, 0.98), "redis-py-asyncio": (
            "signal-storm": (storm("signals"), None)}
 
 
-def measure(bench, args, port, traced):
-    if not traced:
+def measure(bench, args, port, under):
+    if under is None:
         return bench(args, port)
-    tracer = Tracer(args)
+    tracer = under(args)
     try:
+        time.sleep(args.settle)
         return bench(args, port)
     finally:
         tracer.stop()
 
 
-def pairs(bench, args, port):
+def runs(bench, args, port):
+    """{None: rate, Tracer: rate, Floor: rate} of runs that stand side by side."""
     bench(args, port)  # page cache, CPU clock
+    order = [None, Tracer] + ([Floor] if args.floor else [])
     for number in range(args.pairs):
-        rate = {}
-        for traced in ((False, True) if number % 2 == 0 else (True, False)):
-            rate[traced] = measure(bench, args, port, traced)
-        yield rate[False], rate[True]
+        first = number % len(order)
+        yield {under: measure(bench, args, port, under)
+               for under in (order[first:] + order[:first] if number % 4 < 2 else
+                             (order[first:] + order[:first])[::-1])}
 
 
 def spread(values):
@@ -159,13 +178,21 @@ def spread(values):
     return statistics.quantiles(values, n=4, method="inclusive")
 
 
-def summary(name, target, measured):
+def ratio(of, to, sides):
+    return [round(value, 4) for value in spread([side[of] / side[to] for side in sides])]
+
+
+def summary(name, target, sides):
+    measured = [(side[None], side[Tracer]) for side in sides]
     low, middle, high = spread([traced / untraced for untraced, traced in measured])
     result = {"bench": name, "pairs": len(measured), "ratio": round(middle, 4),
               "quartiles": [round(low, 4), round(high, 4)], "target": target,
               "met": target is None or middle >= target,
               "untraced_per_s": round(statistics.median(u for u, _ in measured), 1),
               "traced_per_s": round(statistics.median(t for _, t in measured), 1)}
+    if Floor in sides[0]:
+        result["floor"] = ratio(Floor, None, sides)
+        result["over_floor"] = ratio(Tracer, Floor, sides)
     if name == "ping-pong":
         costs = [(1e9 / traced - 1e9 / untraced) / EVENTS_A_ROUND for untraced, traced in measured]
         low, middle, high = spread(costs)
@@ -185,6 +212,11 @@ def print_row(result):
     print(f"{result['bench']:<20} {result['untraced_per_s']:>12,.0f} "
           f"{result['traced_per_s']:>12,.0f}   {result['ratio']:.3f} ({low:.3f} to {high:.3f})   "
           f"{target}", flush=True)
+    for what, key in (("programs that do nothing over untraced", "floor"),
+                      ("traced over programs that do nothing", "over_floor")):
+        if key in result:
+            low, middle, high = result[key]
+            print(f"{'':<8}{what:<40} {middle:.3f} ({low:.3f} to {high:.3f})", flush=True)
 
 
 def arguments():
@@ -198,6 +230,12 @@ def arguments():
     parser.add_argument("--python", default="/usr/bin/python3", help="that runs redis-py")
     parser.add_argument("--only", choices=sorted(BENCHES))
     parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--settle", type=float, default=0, metavar="SECONDS",
+                        help="between the start of a tracer and the run under it")
+    parser.add_argument("--floor", action="store_true",
+                        help="beside each pair a run under programs that do nothing")
+    parser.add_argument("--floor-program", type=pathlib.Path,
+                        default=TREE / "build" / "tests" / "floor")
     parser.add_argument("--requests", type=int, default=500000, help="of redis-benchmark")
     parser.add_argument("--commands", type=int, default=40000, help="of redis-py")
     parser.add_argument("--rounds", type=int, default=200000, help="of the ping-pong")
@@ -214,8 +252,7 @@ def main():
     try:
         for name, (bench, target) in BENCHES.items():
             if args.only in (None, name):
-                measured = list(pairs(bench, args, redis.port))
-                results.append(summary(name, target, measured))
+                results.append(summary(name, target, list(runs(bench, args, redis.port))))
                 print_row(results[-1])
     finally:
         redis.stop()
