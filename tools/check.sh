@@ -38,8 +38,8 @@ cmocka() {
 
 style() {
 	local f long out
-	out=$(clang-format --dry-run -Werror user/*.[ch] bpf/*.[ch] tests/*/*.[ch] tools/bench/*.c tools/bench/*/*.c \
-		2>&1 | head -20)
+	out=$(clang-format --dry-run -Werror user/*.[ch] bpf/*.[ch] tests/*/*.[ch] \
+		tools/bench/*.c tools/bench/*/*.c 2>&1 | head -20)
 	if [ -z "$out" ]; then pass; else fail "style: clang-format"; echo "$out"; fi
 	# The tree may belong to the user who became root with su.
 	out=$(git -c safe.directory='*' ls-files 2>/dev/null | grep -E '\.(c|h|py|sh)$' | xargs -r grep -LE \

@@ -8,7 +8,7 @@ import sys
 from harness import CORPUS, Events, check
 
 sys.path.insert(0, str(CORPUS))
-from judge import MERGED, WHOLE, Judgement, truth_in  # noqa: E402
+from judge import MERGED, WHOLE, Judgement, short, truth_in  # noqa: E402
 
 
 def said(verdict, confidence=None, port=1000, **more):
@@ -99,6 +99,14 @@ def a_run_without_connections_is_judged_as_a_whole(context):
     check(accused.false == {WHOLE}, "a reuse without a wrong answer was not counted as false")
 
 
+def a_false_alarm_is_kept_with_its_event(context):
+    judgement = judged({"1000": WRONG, "1001": connection()}, said("reused", "likely"),
+                       said("reused", "certain", 1001), said("dirty", "suspect", 1001))
+    kept = [(short(event), event["network.local.port"])
+            for event in judgement.against_the_innocent()]
+    check(kept == [("reused", 1001)], f"kept {kept}")
+
+
 def the_form_is_where_the_old_reply_was(context):
     judgement = judged({"1000": WRONG, "1001": connection(wrong=1, reuse=1)},
                        said("reused", "likely"))
@@ -119,5 +127,6 @@ def tests():
         yield name, functools.partial(each_case, *case)
     yield ("a_run_without_connections_is_judged_as_a_whole",
            a_run_without_connections_is_judged_as_a_whole)
+    yield "a_false_alarm_is_kept_with_its_event", a_false_alarm_is_kept_with_its_event
     yield "the_form_is_where_the_old_reply_was", the_form_is_where_the_old_reply_was
     yield "the_truth_is_the_last_line_that_is_one", the_truth_is_the_last_line_that_is_one

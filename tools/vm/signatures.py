@@ -62,8 +62,8 @@ ONE_ARCH = {
 
 # Field: versions that have it, as (from, before), and what the programs do without it.
 SOME_VERSIONS = {
-    # Without it a walk over sockets leaves Unix sockets out, and says so.
-    **{("bpf_iter__unix", field): ((5, 15), (999, 0)) for field in ("meta", "unix_sk")},  # 2c860a43dd77
+    # 2c860a43dd77. Before, a walk over sockets leaves Unix sockets out, and says so.
+    **{("bpf_iter__unix", field): ((5, 15), (999, 0)) for field in ("meta", "unix_sk")},
 }
 
 # Kinds of programs whose section names a function or a tracepoint of the kernel.
