@@ -55,6 +55,16 @@ bool verdict_named(uint8_t status, bool probed, const struct ledger *l)
 	return (status == WAIT_FREED_CANCELLED || status == WAIT_DESTROYED) && l->waits > 0;
 }
 
+/*
+ * Does this client take a reply by more than one receive, as TLS does, which asks for a record's
+ * head and then for its body? To such a one a push that came in the same segment as the end of the
+ * reply is the unread rest of what it has read from. Large replies come in parts to everybody.
+ */
+static bool reads_in_parts(const struct ledger *l)
+{
+	return 4 * (uint64_t)l->reads > 5 * (uint64_t)l->replies;
+}
+
 /* Bytes of the old reply lay unread, and nothing was seen that ended a wait. */
 static void unread_without_cancel(const struct ledger *l, const struct ledger_in *in,
 				  struct verdict_view *v)
@@ -74,6 +84,9 @@ static void unread_without_cancel(const struct ledger *l, const struct ledger_in
 	} else if (!in->unread_part) {
 		v->reason = "bytes lay unread at the send; they may have come as the reply was "
 			    "read, and be a push";
+	} else if (reads_in_parts(l)) {
+		v->reason = "unread bytes at the send; this client reads replies in parts, and the "
+			    "rest may be a push";
 	} else {
 		v->confidence = CONF_LIKELY;
 		v->reason =

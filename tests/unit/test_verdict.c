@@ -22,6 +22,7 @@ enum habit {
 	PROBE_SELF = 1 << 9, /* ... inside StreamReader's wait */
 	INEXACT = 1 << 10,   /* some of the unread bytes may be younger than the send */
 	WHOLE = 1 << 11,     /* of the unread bytes none was read in part */
+	PARTS = 1 << 12,     /* every reply by two receives */
 };
 
 /* A connection with which nothing is wrong. */
@@ -51,6 +52,7 @@ static void set_up(const struct reuse_case *k, struct ledger *l, struct ledger_i
 	l->takeovers = h & TAKE ? 1 : 0;
 	l->continued = h & PIPE ? 1 : 0;
 	l->waits = h & WAITS ? 1 : 0;
+	l->reads = h & PARTS ? 2 * l->replies : l->replies;
 	*who = (struct owner){.kind = OWNER_TASK, .verified = !(h & STRANGE2)};
 	*in = (struct ledger_in){.what = k->what,
 				 .prior = k->status,
@@ -170,6 +172,8 @@ static const struct reuse_case cases[] = {
 	  LE_UNREAD, WAIT_UNKNOWN, GOOD | INEXACT, REUSE_UNREAD, CONF_SUSPECT, false },
 	{ "unread_bytes_that_may_be_younger_than_the_receive_are_suspect",
 	  LE_UNREAD, WAIT_UNKNOWN, GOOD | WHOLE, REUSE_UNREAD, CONF_SUSPECT, false },
+	{ "a_rest_left_unread_by_who_reads_in_parts_is_suspect",
+	  LE_UNREAD, WAIT_UNKNOWN, GOOD | PARTS, REUSE_UNREAD, CONF_SUSPECT, false },
 	{ "of_a_cancelled_owner_they_need_not_be_in_part",
 	  LE_REUSED | LE_UNREAD, WAIT_CANCELLED, GOOD | WHOLE, REUSE_UNREAD, CONF_CERTAIN, false },
 	{ "unread_bytes_while_a_request_continues_may_be_a_pipeline",
