@@ -68,7 +68,7 @@ def wrong_answers_are_reported(context, case, python):
     first_kind = {}
     for event in result.events.named("connection.reused", truth["pid"]):
         first_kind.setdefault(str(event["network.local.port"]), event["mispair.reuse.kind"])
-    others = {port: first_kind[port] for port in wrong_ports(truth)
+    others = {port: first_kind[port] for port in wrong_ports(truth) & set(first_kind)
               if set_of_kinds(truth, port) == {kind} and first_kind[port] != kind}
     check(not others, f"{len(others)} connections are not {kind}: {sorted(others.items())[:5]}")
     return f"{len(wrong_ports(truth))} connections with {truth['wrong']} wrong answers, {kind}"

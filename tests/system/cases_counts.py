@@ -183,7 +183,12 @@ def unread_bytes_on_a_connection_of_known_habits_are_likely(context, where):
     result = context.run(["/bin/sh", "-c", loop, "sh", *map(str, command)])
     told = [(event["mispair.confidence"], int(event["mispair.unread_bytes"]))
             for event in result.events.named("connection.reused")]
-    check(told == [("likely", 37)] * times, f"told {collections.Counter(told)}")
+    missing, skipped = times - len(told), result.events.skipped()
+    unobserved = len(result.events.named("connection.unobserved"))
+    check(set(told) == {("likely", 37)} and 0 <= missing <= skipped and
+          (where == "unix" or missing <= unobserved),
+          f"told {collections.Counter(told)}, not {times}; {unobserved} unobserved, "
+          f"told as skipped: {skipped}")
     check(result.status == 3, f"exit status {result.status}")
     return f"{times} times likely, 37 bytes"
 
