@@ -6,8 +6,8 @@ A machine drifts, so a run is compared only with the one beside it, which of the
 alternates, and the result is the median of the pairs' ratios, with its quartiles. Where there are
 two CPUs, server and client get one each.
 
-With --floor a third run stands beside each pair, under two programs on the same tracepoints that do
-nothing: what they cost, no tracer on this host can save.
+With --floor further runs stand beside each pair, under two programs on the same tracepoints: that do
+nothing, or the least that counts by socket. What they cost, no tracer on this host can save.
 """
 
 import argparse
@@ -97,16 +97,28 @@ class Tracer:
 
 
 class Floor:
-    """Programs that do nothing, where mispair has its own."""
+    """Other programs where mispair has its own."""
+    does = ""
 
     def __init__(self, args):
-        self._process = subprocess.Popen([str(args.floor_program)], stdin=subprocess.PIPE,
+        self._process = subprocess.Popen([str(args.floor_program), self.does], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, text=True)
         if self._process.stdout.readline() != "attached\n":
             sys.exit("bench.py: the programs of the floor cannot be attached here")
 
     def stop(self):
         self._process.communicate()
+
+
+class Nothing(Floor):
+    does = "nothing"
+
+
+class Count(Floor):
+    does = "count"
+
+
+FLOORS = (Nothing, Count)
 
 
 def output(command, cpu=None):
@@ -161,9 +173,9 @@ def measure(bench, args, port, under):
 
 
 def runs(bench, args, port):
-    """{None: rate, Tracer: rate, Floor: rate} of runs that stand side by side."""
+    """{None: rate, Tracer: rate, each floor: rate} of runs that stand side by side."""
     bench(args, port)  # page cache, CPU clock
-    order = [None, Tracer] + ([Floor] if args.floor else [])
+    order = [None, Tracer, *(floor for floor in FLOORS if floor.does in args.floor)]
     for number in range(args.pairs):
         first = number % len(order)
         yield {under: measure(bench, args, port, under)
@@ -184,15 +196,16 @@ def ratio(of, to, sides):
 
 def summary(name, target, sides):
     measured = [(side[None], side[Tracer]) for side in sides]
-    low, middle, high = spread([traced / untraced for untraced, traced in measured])
-    result = {"bench": name, "pairs": len(measured), "ratio": round(middle, 4),
-              "quartiles": [round(low, 4), round(high, 4)], "target": target,
+    low, middle, high = ratio(Tracer, None, sides)
+    result = {"bench": name, "pairs": len(measured), "ratio": middle,
+              "quartiles": [low, high], "target": target,
               "met": target is None or middle >= target,
               "untraced_per_s": round(statistics.median(u for u, _ in measured), 1),
               "traced_per_s": round(statistics.median(t for _, t in measured), 1)}
-    if Floor in sides[0]:
-        result["floor"] = ratio(Floor, None, sides)
-        result["over_floor"] = ratio(Tracer, Floor, sides)
+    for floor in FLOORS:
+        if floor in sides[0]:
+            result[f"floor_{floor.does}"] = ratio(floor, None, sides)
+            result[f"over_{floor.does}"] = ratio(Tracer, floor, sides)
     if name == "ping-pong":
         costs = [(1e9 / traced - 1e9 / untraced) / EVENTS_A_ROUND for untraced, traced in measured]
         low, middle, high = spread(costs)
@@ -212,8 +225,10 @@ def print_row(result):
     print(f"{result['bench']:<20} {result['untraced_per_s']:>12,.0f} "
           f"{result['traced_per_s']:>12,.0f}   {result['ratio']:.3f} ({low:.3f} to {high:.3f})   "
           f"{target}", flush=True)
-    for what, key in (("programs that do nothing over untraced", "floor"),
-                      ("traced over programs that do nothing", "over_floor")):
+    for what, key in (("programs that do nothing over untraced", "floor_nothing"),
+                      ("traced over programs that do nothing", "over_nothing"),
+                      ("programs that only count over untraced", "floor_count"),
+                      ("traced over programs that only count", "over_count")):
         if key in result:
             low, middle, high = result[key]
             print(f"{'':<8}{what:<40} {middle:.3f} ({low:.3f} to {high:.3f})", flush=True)
@@ -232,8 +247,8 @@ def arguments():
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--settle", type=float, default=0, metavar="SECONDS",
                         help="between the start of a tracer and the run under it")
-    parser.add_argument("--floor", action="store_true",
-                        help="beside each pair a run under programs that do nothing")
+    parser.add_argument("--floor", nargs="+", default=[], choices=["nothing", "count"],
+                        help="beside each pair a run under programs that do no more than this")
     parser.add_argument("--floor-program", type=pathlib.Path,
                         default=TREE / "build" / "tests" / "floor")
     parser.add_argument("--requests", type=int, default=500000, help="of redis-benchmark")
