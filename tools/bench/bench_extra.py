@@ -229,6 +229,7 @@ def threes(bench, args, redis, extra):
         for name in names[number % 3:] + names[:number % 3]:
             tracer = tracers[name] and tracers[name](args)
             try:
+                time.sleep(args.settle)
                 rate[name] = one_run(bench, args, redis)
             finally:
                 if tracer:
@@ -254,6 +255,8 @@ def arguments():
     parser.add_argument("--python", default="/usr/bin/python3", help="that runs redis-py")
     parser.add_argument("--only", metavar="BENCH")
     parser.add_argument("--threes", type=int, default=9)
+    parser.add_argument("--settle", type=float, default=2, metavar="SECONDS",
+                        help="before each run, so that a tracer's own start is not in it")
     parser.add_argument("--requests", type=int, default=300000, help="of redis-benchmark")
     parser.add_argument("--commands", type=int, default=40000, help="of redis-py")
     parser.add_argument("--rounds", type=int, default=200000, help="of the ping-pong")
