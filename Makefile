@@ -121,20 +121,23 @@ $(BUILD)/tests/%: tools/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
 
-# What any programs on the tracepoints of a message cost, for the benchmark.
-HELPERS += $(BUILD)/tests/floor
+# Helpers with programs of their own: what any tracer costs, and what no program hears of.
+define BPF_HELPER
+HELPERS += $$(BUILD)/tests/$(notdir $1)
 
-$(BUILD)/bpf/floor.bpf.o: tools/bench/floor/floor.bpf.c $(BPFHDRS)
-	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPFFLAGS) -c $< -o $@
+$$(BUILD)/bpf/$(notdir $1).bpf.o: $1.bpf.c $$(wildcard $(dir $1)*.h) $$(BPFHDRS)
+	@mkdir -p $$(@D)
+	$$(call say,BPF,$$@)$$(CLANG) $$(BPFFLAGS) -c $$< -o $$@
 
-$(BUILD)/floor.skel.h: $(BUILD)/bpf/floor.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name floor_bpf > $@.tmp && mv $@.tmp $@
+$$(BUILD)/$(notdir $1).skel.h: $$(BUILD)/bpf/$(notdir $1).bpf.o
+	$$(call say,SKEL,$$@)$$(BPFTOOL) gen skeleton $$< name $(notdir $1)_bpf > $$@.tmp && mv $$@.tmp $$@
 
-$(BUILD)/tests/floor: tools/bench/floor/floor.c $(BUILD)/floor.skel.h
-	@mkdir -p $(@D)
-	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -I$(BUILD) $(CPPFLAGS) $< \
-		-o $@ $(LDFLAGS) -lbpf -lelf -lz
+$$(BUILD)/tests/$(notdir $1): $1.c $$(BUILD)/$(notdir $1).skel.h
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$@)$$(CC) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -I$$(BUILD) $$(CPPFLAGS) $$< \
+		-o $$@ $$(LDFLAGS) -pthread -lbpf -lelf -lz
+endef
+$(foreach helper,tools/bench/floor/floor tests/corpus/untold/untold,$(eval $(call BPF_HELPER,$(helper))))
 
 $(BUILD)/tests/kafka_mock: tests/system/kafka_mock.c
 	@mkdir -p $(@D)

@@ -75,7 +75,9 @@ class Judgement:
         self.truth = truth
         self.counts = collections.Counter()
         self.kinds = collections.Counter()
-        self.lost = sum(event["mispair.lost.count"] for event in events.named("lost"))
+        self.lost = collections.Counter()
+        for event in events.named("lost"):
+            self.lost[event["mispair.lost.reason"]] += event["mispair.lost.count"]
         self.found, self.missed, self.false, self.right = set(), set(), set(), set()
         self.unsaid = set()
         self.complaints = []

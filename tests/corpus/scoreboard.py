@@ -112,7 +112,7 @@ def show(outcome, name, form, judged, took):
           f"of {wrong:>3} false {len(judged.false):>2} | "
           f"{judged.verdicts()} | {kinds or '-'} | {took:.1f} s", flush=True)
     if judged.lost:
-        print(f"         lost: {judged.lost} events")
+        print("         lost: " + " ".join(f"{why}:{n}" for why, n in sorted(judged.lost.items())))
     for complaint in judged.complaints[:3]:
         print(f"         {complaint}")
     if len(judged.complaints) > 3:
@@ -152,7 +152,7 @@ def run_variant(args, row, variant, kinds):
                      "unsaid": len(judged.unsaid), "false": len(judged.false),
                      "right": len(judged.right), "by_form": judged.by_form(form),
                      "verdicts": judged.verdicts(), "kinds": dict(judged.kinds),
-                     "complaints": judged.complaints, "lost": judged.lost,
+                     "complaints": judged.complaints, "lost": dict(judged.lost),
                      "accusing": judged.against_the_innocent()}
 
 
@@ -217,6 +217,16 @@ def totals(records):
     return recalls
 
 
+def untold(args):
+    """How many timers of this host no program hears of: of what they end nobody can tell."""
+    ran = subprocess.run([args.binaries / "untold", "1000"], stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, check=False)
+    if ran.returncode:
+        return ran.stderr.strip()
+    polls, missed = map(int, ran.stdout.split())
+    return f"polls that timed out here and of which no program was told: {missed} of {polls}"
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", metavar="TEXT", help="rows with this in their name")
@@ -261,6 +271,7 @@ def main():
         count[outcome] += 1
         records += of_row
     recalls = totals(records)
+    print(untold(args))
     for form in FORMS if args.least_recall is not None else ():
         enough = recalls.get(form, 0) >= args.least_recall
         count["ok" if enough else "FAILED"] += 1
