@@ -28,14 +28,17 @@ all: $(BUILD)/mispair ## build/mispair, the one binary
 
 # ---- the program ----
 
-$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BPFHDRS)
+# The recorder, and the programs of tests and benchmarks.
+vpath %.bpf.c bpf tests/kernel tools/bench/floor tests/corpus/untold
+
+$(BUILD)/bpf/%.bpf.o: %.bpf.c $(BPFHDRS)
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(CLANG) $(BPFFLAGS) -c $< -o $@.tmp
 	$(Q)llvm-strip -g $@.tmp -o $@ 2>/dev/null || mv $@.tmp $@
 	$(Q)rm -f $@.tmp
 
-$(BUILD)/mispair.skel.h: $(BUILD)/bpf/mispair.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name mispair_bpf > $@.tmp && mv $@.tmp $@
+$(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/user/session.o $(BUILD)/user/session_probe.o: $(BUILD)/mispair.skel.h
 $(BUILD)/user/schema.o: user/schema/mispair.event.schema.json
@@ -122,22 +125,16 @@ $(BUILD)/tests/%: tools/bench/%.c
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
 
 # Helpers with programs of their own: what any tracer costs, and what no program hears of.
-define BPF_HELPER
-HELPERS += $$(BUILD)/tests/$(notdir $1)
+BPF_HELPERS := floor untold
+HELPERS     += $(BPF_HELPERS:%=$(BUILD)/tests/%)
+vpath %.c tools/bench/floor tests/corpus/untold
 
-$$(BUILD)/bpf/$(notdir $1).bpf.o: $1.bpf.c $$(wildcard $(dir $1)*.h) $$(BPFHDRS)
-	@mkdir -p $$(@D)
-	$$(call say,BPF,$$@)$$(CLANG) $$(BPFFLAGS) -c $$< -o $$@
+$(BUILD)/bpf/untold.bpf.o $(BUILD)/tests/untold: tests/corpus/untold/untold.h
 
-$$(BUILD)/$(notdir $1).skel.h: $$(BUILD)/bpf/$(notdir $1).bpf.o
-	$$(call say,SKEL,$$@)$$(BPFTOOL) gen skeleton $$< name $(notdir $1)_bpf > $$@.tmp && mv $$@.tmp $$@
-
-$$(BUILD)/tests/$(notdir $1): $1.c $$(BUILD)/$(notdir $1).skel.h
-	@mkdir -p $$(@D)
-	$$(call say,CC,$$@)$$(CC) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -I$$(BUILD) $$(CPPFLAGS) $$< \
-		-o $$@ $$(LDFLAGS) -pthread -lbpf -lelf -lz
-endef
-$(foreach helper,tools/bench/floor/floor tests/corpus/untold/untold,$(eval $(call BPF_HELPER,$(helper))))
+$(BPF_HELPERS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: %.c $(BUILD)/%.skel.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -I$(BUILD) $(CPPFLAGS) $< \
+		-o $@ $(LDFLAGS) -pthread -lbpf -lelf -lz
 
 $(BUILD)/tests/kafka_mock: tests/system/kafka_mock.c
 	@mkdir -p $(@D)
@@ -152,13 +149,6 @@ $(BUILD)/tests/view_scene: tests/view/scene.c $(SCENE_OBJS)
 	$(call say,CC,$@)$(CC) $(ALLCFLAGS) $^ -o $@ -lncursesw -ltinfo
 
 # The ledger's vectors in the kernel.
-$(BUILD)/bpf/twin.bpf.o: tests/kernel/twin.bpf.c $(BPFHDRS)
-	@mkdir -p $(@D)
-	$(call say,BPF,$@)$(CLANG) $(BPFFLAGS) -c $< -o $@
-
-$(BUILD)/twin.skel.h: $(BUILD)/bpf/twin.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name twin_bpf > $@.tmp && mv $@.tmp $@
-
 $(BUILD)/tests/kernel/%: tests/kernel/test_%.c $(BUILD)/twin.skel.h $(BPFHDRS) $(wildcard tests/unit/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O1 -g $(WARN) -D_GNU_SOURCE -Iuser -Itests/unit -Ibpf \

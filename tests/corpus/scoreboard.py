@@ -264,6 +264,9 @@ def main():
     if not args.mispair.exists():
         sys.exit(f"scoreboard.py: {args.mispair} is not built")
     args.mispair, args.binaries = args.mispair.resolve(), args.binaries.resolve()
+    if not (args.binaries / "untold").exists():
+        sys.exit(f"scoreboard.py: {args.binaries / 'untold'} is not built")
+    timers = untold(args)
     print(f"seed {args.seed}, {args.timings} timings a run")
     began, records, count = time.monotonic(), [], {"ok": 0, "FAILED": 0, "SKIP": 0}
     for row in chosen:
@@ -271,7 +274,7 @@ def main():
         count[outcome] += 1
         records += of_row
     recalls = totals(records)
-    print(untold(args))
+    print(timers)
     for form in FORMS if args.least_recall is not None else ():
         enough = recalls.get(form, 0) >= args.least_recall
         count["ok" if enough else "FAILED"] += 1

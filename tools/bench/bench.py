@@ -97,8 +97,8 @@ class Tracer:
 
 
 class Floor:
-    """Other programs where mispair has its own."""
-    does = ""
+    """Other programs where mispair has its own. `does` is their word for it, `says` ours."""
+    does = says = ""
 
     def __init__(self, args):
         self._process = subprocess.Popen([str(args.floor_program), self.does], stdin=subprocess.PIPE,
@@ -111,11 +111,11 @@ class Floor:
 
 
 class Nothing(Floor):
-    does = "nothing"
+    does, says = "nothing", "do nothing"
 
 
 class Count(Floor):
-    does = "count"
+    does, says = "count", "only count"
 
 
 FLOORS = (Nothing, Count)
@@ -191,21 +191,25 @@ def spread(values):
 
 
 def ratio(of, to, sides):
-    return [round(value, 4) for value in spread([side[of] / side[to] for side in sides])]
+    return spread([side[of] / side[to] for side in sides])
+
+
+def rounded(values):
+    return [round(value, 4) for value in values]
 
 
 def summary(name, target, sides):
     measured = [(side[None], side[Tracer]) for side in sides]
     low, middle, high = ratio(Tracer, None, sides)
-    result = {"bench": name, "pairs": len(measured), "ratio": middle,
-              "quartiles": [low, high], "target": target,
+    result = {"bench": name, "pairs": len(measured), "ratio": round(middle, 4),
+              "quartiles": rounded([low, high]), "target": target,
               "met": target is None or middle >= target,
               "untraced_per_s": round(statistics.median(u for u, _ in measured), 1),
               "traced_per_s": round(statistics.median(t for _, t in measured), 1)}
     for floor in FLOORS:
         if floor in sides[0]:
-            result[f"floor_{floor.does}"] = ratio(floor, None, sides)
-            result[f"over_{floor.does}"] = ratio(Tracer, floor, sides)
+            result[f"floor_{floor.does}"] = rounded(ratio(floor, None, sides))
+            result[f"over_{floor.does}"] = rounded(ratio(Tracer, floor, sides))
     if name == "ping-pong":
         costs = [(1e9 / traced - 1e9 / untraced) / EVENTS_A_ROUND for untraced, traced in measured]
         low, middle, high = spread(costs)
@@ -225,13 +229,12 @@ def print_row(result):
     print(f"{result['bench']:<20} {result['untraced_per_s']:>12,.0f} "
           f"{result['traced_per_s']:>12,.0f}   {result['ratio']:.3f} ({low:.3f} to {high:.3f})   "
           f"{target}", flush=True)
-    for what, key in (("programs that do nothing over untraced", "floor_nothing"),
-                      ("traced over programs that do nothing", "over_nothing"),
-                      ("programs that only count over untraced", "floor_count"),
-                      ("traced over programs that only count", "over_count")):
-        if key in result:
-            low, middle, high = result[key]
-            print(f"{'':<8}{what:<40} {middle:.3f} ({low:.3f} to {high:.3f})", flush=True)
+    for floor in FLOORS:
+        for what, key in ((f"programs that {floor.says} over untraced", f"floor_{floor.does}"),
+                          (f"traced over programs that {floor.says}", f"over_{floor.does}")):
+            if key in result:
+                low, middle, high = result[key]
+                print(f"{'':<8}{what:<40} {middle:.3f} ({low:.3f} to {high:.3f})", flush=True)
 
 
 def arguments():
