@@ -202,7 +202,7 @@ static __noinline __u32 number_of_java(__u64 handle, __u64 cookie)
 SEC("uprobe")
 int adapter_jvm(struct pt_regs *ctx)
 {
-	struct ended_wait w = {.status = WAIT_POLL_INTERRUPTED};
+	struct last_wait w = {.status = WAIT_POLL_INTERRUPTED};
 	__u64 cookie = 0;
 	__u32 nr, tid;
 

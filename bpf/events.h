@@ -66,9 +66,11 @@ struct handled_signal {
 };
 
 /* How a thread's last wait ended; key: thread. */
-struct ended_wait {
+struct last_wait {
 	__u64 ts;
-	__u8 status; /* enum wait_status */
+	__u64 began; /* of one that was not seen to end, 0: there is none */
+	__u64 due;   /* when that one times out */
+	__u8 status; /* enum wait_status, of the one that ended */
 	__u8 pad[7];
 };
 
@@ -218,11 +220,13 @@ struct proc_rt {
 	__u32 probe_budget; /* calls of Task.cancel until EV_BUDGET; 0: no limit */
 #define PROBE_BUDGET_MAX (1U << 30)
 	struct task_layout layout;
-	__u32 late;	 /* sends while the collector had not answered yet */
-	__u32 go_id;	 /* RT_GO: where a g has its goroutine's id */
-	__u32 inherited; /* copied from the parent at fork; its first connection is told anew */
-	__u64 loop_ns;	 /* when an epoll of any of its threads last ended by its timeout */
-	__u64 uv;	 /* the uv_loop_t that last connected, 0: none; uvloop.h */
+	__u32 late;	  /* sends while the collector had not answered yet */
+	__u32 go_id;	  /* RT_GO: where a g has its goroutine's id */
+	__u32 inherited;  /* copied from the parent at fork; its first connection is told anew */
+	__u64 loop_ns;	  /* when an epoll of any of its threads last ended by its timeout */
+	__u64 loop_began; /* the last that may time out */
+	__u64 loop_due;	  /* ... and when */
+	__u64 uv;	  /* the uv_loop_t that last connected, 0: none; uvloop.h */
 };
 
 /* A task's address is soon another task's; its name is part of who it is. */

@@ -137,14 +137,14 @@ struct {
 } signals SEC(".maps");
 
 /*
- * How the last wait of a thread of a known process ended (waits.h); key: thread. LRU: losing one
- * costs a suspicion.
+ * The last waits of a thread of a known process (waits.h); key: thread. LRU: losing one costs a
+ * suspicion.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u32);
-	__type(value, struct ended_wait);
+	__type(value, struct last_wait);
 } waits SEC(".maps");
 
 /*

@@ -208,6 +208,7 @@ struct task_struct {
 };
 
 struct hrtimer {
+	__s64 _softexpires;
 	void *function;
 };
 

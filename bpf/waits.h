@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How the waits of threads end, without a program on every system call: one that times out is woken
- * by its timer, a signal is delivered, a thread exits. All are rare beside messages. Included by
- * mispair.bpf.c.
+ * How the waits of threads end, without a program on every system call: one that may time out
+ * starts a timer as it goes to sleep, and is woken by it, a signal is delivered, a thread exits.
+ * Included by mispair.bpf.c.
  */
 #ifndef MISPAIR_WAITS_H
 #define MISPAIR_WAITS_H
@@ -11,6 +11,9 @@
 extern const void hrtimer_wakeup __ksym __weak;
 
 enum waiting_call { CALL_OTHER, CALL_POLL, CALL_EPOLL };
+
+/* Of mispair's own sleeps, how many ended by a timer that was heard. */
+__u32 own_timers;
 
 /* Numbers of the calls that wait for descriptors (asm/unistd.h). */
 static __always_inline enum waiting_call call_numbered(__u64 nr)
@@ -106,14 +109,25 @@ static __noinline __u32 descriptor(struct task_struct *task)
 #endif
 }
 
-static __always_inline void wait_ended(__u32 tid, const struct ended_wait *w)
+static __always_inline void wait_ended(__u32 tid, const struct last_wait *w)
 {
-	struct ended_wait *kept = bpf_map_lookup_elem(&waits, &tid);
+	struct last_wait *kept = bpf_map_lookup_elem(&waits, &tid);
 
 	if (kept)
 		*kept = *w;
 	else if (bpf_map_update_elem(&waits, &tid, w, BPF_ANY))
 		count_loss(KLOSS_MAP_FULL);
+}
+
+/*
+ * Has a sleep that BEGAN after SINCE and was DUE to end by now ended without a word? Its timer was
+ * not heard: on_timer() runs where the timer fires, over whoever has that CPU, and there are hosts
+ * that run no program over some of their own tasks. Or it was woken before, and its thread has been
+ * busy since.
+ */
+static __always_inline bool unheard(__u64 began, __u64 due, __u64 since)
+{
+	return began > since && due <= bpf_ktime_get_ns();
 }
 
 /*
@@ -123,7 +137,7 @@ static __always_inline void wait_ended(__u32 tid, const struct ended_wait *w)
 static __always_inline __u8 waited(struct ledger *l, __u32 tgid, struct cancel_info *why)
 {
 	struct handled_signal *s;
-	struct ended_wait *w;
+	struct last_wait *w;
 	struct proc_rt *rt;
 
 	if (l->owner.kind != OWNER_THREAD || !ledger_asks(l))
@@ -142,34 +156,85 @@ static __always_inline __u8 waited(struct ledger *l, __u32 tgid, struct cancel_i
 		why->by_tid = s->sender;
 		return WAIT_POLL_INTERRUPTED;
 	}
+	if (w && unheard(w->began, w->due, l->last_tx_ns)) {
+		why->ts = w->due;
+		return WAIT_POLL_TIMED_OUT;
+	}
 	rt = bpf_map_lookup_elem(&procs, &tgid);
-	if (!rt || l->owner.tgid != tgid || rt->loop_ns <= l->last_tx_ns)
+	if (!rt || l->owner.tgid != tgid)
 		return WAIT_UNKNOWN;
-	why->ts = rt->loop_ns;
+	if (rt->loop_ns > l->last_tx_ns)
+		why->ts = rt->loop_ns;
+	else if (unheard(rt->loop_began, rt->loop_due, l->last_tx_ns))
+		why->ts = rt->loop_due;
+	else
+		return WAIT_UNKNOWN;
 	return WAIT_LOOP_TIMED_OUT;
 }
 
-/* Is the address of hrtimer_wakeup() known? 0: no timer has fired yet, 1: yes, 2: no. */
-__u32 timers_known;
+/*
+ * A timer starts. One that is to wake the current thread from its wait for descriptors is noted,
+ * with the time that it is set to. This runs in the thread's own context, so it is always heard,
+ * and whose timer it is needs no kernel symbol; one that an interrupt starts meanwhile wakes
+ * somebody else. Timers that are woken before their time are many: attached where one command or
+ * process is followed, and where the host does not let on_timer() hear all (session_timers.c).
+ */
+SEC("tp_btf/hrtimer_start")
+int BPF_PROG(on_sleep, struct hrtimer *timer)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32, tid = (__u32)id;
+	struct proc_rt *rt = bpf_map_lookup_elem(&procs, &tgid);
+	struct last_wait first = {}, *w;
+	enum waiting_call call;
 
-/* Somebody's time is up. Runs in whatever context the timer fires in: current is anybody. */
+	if (!rt)
+		return 0;
+	if ((__u64)FIELD(true, (struct hrtimer_sleeper *)timer, task) != bpf_get_current_task())
+		return 0;
+	call = call_of(this_task());
+	if (call == CALL_OTHER)
+		return 0;
+	w = bpf_map_lookup_elem(&waits, &tid);
+	if (!w)
+		w = &first;
+	w->due = FIELD(true, timer, _softexpires);
+	w->began = bpf_ktime_get_ns();
+	if (call == CALL_EPOLL) {
+		/* The one before was due meanwhile, and was not heard either. */
+		if (rt->loop_due > rt->loop_ns && rt->loop_due <= w->began)
+			rt->loop_ns = rt->loop_due;
+		rt->loop_due = w->due;
+		rt->loop_began = w->began;
+	}
+	if (w == &first && bpf_map_update_elem(&waits, &tid, &first, BPF_ANY))
+		count_loss(KLOSS_MAP_FULL);
+	return 0;
+}
+
+/*
+ * Somebody's time is up. Runs in whatever context the timer fires in: current is anybody. What is
+ * no sleeper's timer, on a host that hides hrtimer_wakeup(), has no task of a known process.
+ */
 SEC("tp_btf/hrtimer_expire_entry")
 int BPF_PROG(on_timer, struct hrtimer *timer)
 {
-	struct ended_wait w = {.status = WAIT_POLL_TIMED_OUT};
+	struct last_wait w = {.status = WAIT_POLL_TIMED_OUT};
 	struct task_struct *task;
 	struct proc_rt *rt;
 	enum waiting_call call;
 	__u32 tgid;
 
-	if (!timers_known)
-		timers_known = &hrtimer_wakeup ? 1 : 2;
-	if (timer->function != (void *)&hrtimer_wakeup)
+	if (&hrtimer_wakeup && timer->function != (void *)&hrtimer_wakeup)
 		return 0;
 	task = FIELD(true, (struct hrtimer_sleeper *)timer, task);
 	if (!task)
 		return 0;
 	tgid = FIELD(true, task, tgid);
+	if (tgid == opt_self) {
+		own_timers++;
+		return 0;
+	}
 	rt = bpf_map_lookup_elem(&procs, &tgid);
 	if (!rt)
 		return 0;
@@ -211,7 +276,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 /* A thread ends, and its process goes on. */
 static __always_inline void thread_ends(struct task_struct *task)
 {
-	struct ended_wait w = {.status = WAIT_EXITED};
+	struct last_wait w = {.status = WAIT_EXITED};
 	__u32 tgid = task->tgid;
 
 	if (!bpf_map_lookup_elem(&procs, &tgid))

@@ -321,7 +321,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				  .ledgers = o->ledgers,
 				  .verbose = o->verbose,
 				  .tier = o->tier,
-				  .walk = o->walk};
+				  .walk = o->walk,
+				  .without = o->without};
 	struct runtimes_opts ro = {
 		.precise = o->precise, .by_file = command != NULL, .no_memory = o->no_memory};
 	struct collector *c = calloc(1, sizeof(*c));
@@ -337,6 +338,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	c->view = -1;
 	block_signals(&c->mask);
 	want_named(o, &so);
+	so.note_sleeps =
+		o->precise == PRECISE_ALWAYS || (o->precise == PRECISE_AUTO && o->filters.follow);
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));

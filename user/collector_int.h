@@ -33,7 +33,7 @@ struct collector {
 	int epoll, signals, tick, retry, view; /* view: -1 if no sink has a terminal */
 	sigset_t mask;
 	uint64_t met; /* sockets that the last pass has met */
-	bool stopping, timers_said;
+	bool stopping, listened;
 	unsigned int ticks;
 	uint64_t started_ns, next_stats_ns;
 	const char *reason;

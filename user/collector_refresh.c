@@ -43,6 +43,26 @@ void collector_sample(struct collector *c, uint64_t now)
 
 /* ---- the refresh pass ---- */
 
+/* One that was not told is enough: it happens on no host that tells them all. */
+static void listen_for_timers(struct collector *c)
+{
+	int e;
+
+	if (c->listened || c->o->without & SPARE_TIMER_STARTS || c->o->precise == PRECISE_NEVER ||
+	    session_notes_sleeps(c->session) || session_hears_timers(c->session))
+		return;
+	c->listened = true;
+	e = session_note_sleeps(c->session);
+	if (e)
+		fprintf(stderr,
+			"mispair: not told of all timers, and what they end may go unseen: waits "
+			"cannot be followed from their beginning: %s\n",
+			strerror(-e));
+	else if (c->view < 0)
+		fprintf(stderr, "mispair: not told of all timers on this host: waits that may time "
+				"out are followed from their beginning from now on\n");
+}
+
 void collector_tell_ready(struct collector *c)
 {
 	int i;
@@ -128,12 +148,7 @@ void collector_refresh(struct collector *c)
 	if (!all)
 		collector_feed(c, ITEM_KEPT, r.now, &item, sizeof(item));
 	collector_feed(c, ITEM_ROUND_END, r.now, NULL, 0);
-	if (!c->timers_said && c->view < 0 && session_blind_to_timers(c->session)) {
-		c->timers_said = true;
-		fprintf(stderr,
-			"mispair: waits that end by their timeout are not seen: this kernel "
-			"hides where its hrtimer_wakeup() is\n");
-	}
+	listen_for_timers(c);
 	runtimes_refresh(c->runtimes);
 	adapters_refresh(c->adapters, r.now);
 	collector_sample(c, collector_now());

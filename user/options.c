@@ -25,6 +25,7 @@ enum {
 	OPT_PRECISE,
 	OPT_HOOK,
 	OPT_WALK,
+	OPT_WITHOUT,
 	OPT_VERBOSE,
 	OPT_QUIET,
 	OPT_ASCII,
@@ -107,6 +108,9 @@ static const struct row {
 	 "find idle connections by their ledgers, or among all sockets (default: ledgers, where "
 	 "the "
 	 "host allows it)"},
+	{OPT_WITHOUT, "without", "HOOK", FOR_LIVE,
+	 "do not attach hrtimer_expire_entry, hrtimer_start or signal_deliver, of which waits are "
+	 "told that a timeout or a signal ends (repeatable)"},
 	{OPT_RING, "ring-size", "BYTES", FOR_LIVE, "ring buffer, 4K to 256M (default 4M)"},
 	{OPT_STATS, "stats", "TIME", FOR_LIVE, "a stats event this often (default 10s, 0s: never)"},
 	{OPT_DURATION, "duration", "TIME", FOR_HOST | FOR_RECORD, "stop after this long"},
@@ -231,6 +235,8 @@ static int parse_word(struct options *o, int val, const char *s)
 	static const char *const colors[] = {"never", "always", "auto", NULL};
 	static const char *const tiers[] = {"tp_btf", "fexit", "kprobe", NULL};
 	static const char *const walks[] = {"ledgers", "sockets", NULL};
+	static const char *const spare[] = {"hrtimer_expire_entry", "hrtimer_start",
+					    "signal_deliver", NULL};
 	int n = 0, e;
 
 	if (val == OPT_FAIL_ON) {
@@ -245,6 +251,9 @@ static int parse_word(struct options *o, int val, const char *s)
 	} else if (val == OPT_WALK) {
 		e = one_of("walk", s, walks, &n);
 		o->walk = n ? WALK_SOCKETS : WALK_LEDGERS;
+	} else if (val == OPT_WITHOUT) {
+		e = one_of("without", s, spare, &n);
+		o->without |= 1u << n; /* enum spare_hook */
 	} else {
 		e = one_of("color", s, colors, &n);
 		o->color = n == 2 ? -1 : n;
@@ -412,6 +421,7 @@ static int apply(struct options *o, int val, const char *s)
 	case OPT_COLOR:
 	case OPT_HOOK:
 	case OPT_WALK:
+	case OPT_WITHOUT:
 		return parse_word(o, val, s);
 	case OPT_STRICT:
 		o->strict = true;

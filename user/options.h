@@ -10,6 +10,7 @@
 #include "finding.h"
 #include "probespec.h"
 #include "view_columns.h"
+#include "hooks.h"
 #include "walk.h"
 #include "../bpf/events.h"
 
@@ -40,6 +41,7 @@ struct options {
 	enum precise precise;
 	const char *tier;
 	enum walk_over walk;
+	unsigned int without; /* enum spare_hook */
 	enum show show;
 	bool batch, mouse, sort_reverse;
 	enum view_column sort;

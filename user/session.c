@@ -111,7 +111,7 @@ static int choose_walkers(struct session *s, enum walk_over over)
 }
 
 /* Iterators and the uprobes are attached when they are needed. */
-static void choose_programs(struct session *s, bool unix_works)
+static void choose_programs(struct session *s, const struct session_opts *opts, bool unix_works)
 {
 	struct bpf_program *prog;
 	struct bpf_map *map;
@@ -134,6 +134,10 @@ static void choose_programs(struct session *s, bool unix_works)
 		bpf_map__set_autocreate(s->skel->maps.__bpf_usdt_ip_to_spec_id, false);
 	}
 	bpf_program__set_autoattach(s->skel->progs.adopt, false);
+	bpf_program__set_autoattach(s->skel->progs.on_sleep, opts->note_sleeps);
+	bpf_program__set_autoload(s->skel->progs.on_timer, !(opts->without & SPARE_TIMER_EXPIRES));
+	bpf_program__set_autoload(s->skel->progs.on_sleep, !(opts->without & SPARE_TIMER_STARTS));
+	bpf_program__set_autoload(s->skel->progs.on_signal, !(opts->without & SPARE_SIGNAL));
 	for (i = 0; i < WALK_LINKS && s->walkers[i]; i++)
 		bpf_program__set_autoattach(s->walkers[i], false);
 	s->skel->rodata->opt_kprobe = s->tier->keyed;
@@ -273,7 +277,7 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 		snprintf(err, errlen, "--walk=ledgers: %s", s->by_sockets);
 		goto fail;
 	}
-	choose_programs(s, can.unix_works);
+	choose_programs(s, opts, can.unix_works);
 	list_hooks(s);
 	e = mispair_bpf__load(s->skel);
 	if (e) {
@@ -436,11 +440,6 @@ const char *session_degraded(const struct session *s)
 const char *session_by_sockets(const struct session *s)
 {
 	return s->by_sockets;
-}
-
-bool session_blind_to_timers(const struct session *s)
-{
-	return s->skel->bss->timers_known == 2;
 }
 
 const char *const *session_hooks(const struct session *s)

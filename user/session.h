@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "hooks.h"
 #include "walk.h"
 #include "../bpf/events.h"
 
@@ -24,6 +25,8 @@ struct session_opts {
 	unsigned int args; /* bits: session_attach_cancel(ADAPTER_USER) with this ARG will be */
 	const char *tier;  /* force a hook tier by its name, NULL: the best that attaches */
 	enum walk_over walk;
+	unsigned int without; /* enum spare_hook */
+	bool note_sleeps;     /* from the start: session_note_sleeps() */
 };
 
 /* Called for each record; size has been checked against the kind. Must not block or print. */
@@ -58,6 +61,19 @@ int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt)
 int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, uint64_t thread_self);
 int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop);
 int session_follow(struct session *s, uint32_t tgid);
+
+/*
+ * Sleeps for a tenth of a millisecond: was that timer told to our program? True too where this
+ * cannot be found out.
+ */
+bool session_hears_timers(struct session *s);
+/*
+ * From now on, waits that may time out are noted as they begin, so that their ends are known
+ * without their timers. At once where one command or process is followed; else a program on every
+ * timed sleep of the host is worth it only where timers are not heard.
+ */
+int session_note_sleeps(struct session *s);
+bool session_notes_sleeps(const struct session *s);
 
 /* Sums over CPUs. */
 int session_losses(struct session *s, uint64_t out[KLOSS_MAX]);
@@ -116,11 +132,5 @@ const char *session_degraded(const struct session *s);
 /* Why the refresh pass goes over all sockets in place of the ledgers themselves, "" if it does not.
  */
 const char *session_by_sockets(const struct session *s);
-
-/*
- * Are waits that time out invisible, since the kernel hides the address of hrtimer_wakeup()
- * (kernel.kptr_restrict=2) or has given it another name? Known once any timer has fired.
- */
-bool session_blind_to_timers(const struct session *s);
 
 #endif
