@@ -55,6 +55,9 @@ enum pyframes {
  */
 enum { STREAM_LOOP = 1, STREAM_BUFFER = 2, STREAM_WAITER = 4, STREAM_WORDS = 5 };
 
+/* Words of uvloop's Loop object in which it may hold its uv_loop_t: 3 in uvloop 0.17. */
+enum { UV_LOOP_FROM = 2, UV_LOOP_TO = 6 };
+
 /* PyObject head and the loop, at 0 of every Task. */
 struct pytask_head {
 	__u64 refcnt;

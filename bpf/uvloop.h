@@ -20,12 +20,7 @@
 #define UV_STREAM_IO	 136
 #define UV_IO_FD	 48
 
-/*
- * Where a Loop object may hold its uv_loop_t and a transport its protocol, in words: 3 and 16 in
- * uvloop 0.17.
- */
-#define UV_LOOP_FROM	 2
-#define UV_LOOP_TO	 6
+/* Where a transport may hold its protocol, in words: 16 in uvloop 0.17. */
 #define UV_PROTOCOL_FROM 8
 #define UV_PROTOCOL_TO	 28
 /* Sends in which a connection may show where its stream is. */

@@ -231,13 +231,12 @@ int BPF_PROG(on_timer, struct hrtimer *timer)
 	if (!task)
 		return 0;
 	tgid = FIELD(true, task, tgid);
-	if (tgid == opt_self) {
-		own_timers++;
+	rt = bpf_map_lookup_elem(&procs, &tgid);
+	if (!rt) {
+		if (tgid == opt_self)
+			own_timers++;
 		return 0;
 	}
-	rt = bpf_map_lookup_elem(&procs, &tgid);
-	if (!rt)
-		return 0;
 	call = call_of(task);
 	if (call == CALL_OTHER)
 		return 0;

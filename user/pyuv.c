@@ -6,12 +6,10 @@
 
 #include "remote.h"
 #include "pyuv.h"
+#include "../bpf/pytask.h"
 
 #define DATA_MAX  (1u << 20)
 #define HOLDER_TO 16 /* rl_loop, in a PyRunningLoopHolder */
-/* Words of a Loop object in which it may hold its uv_loop_t, as in bpf/uvloop.h. */
-#define LOOP_FROM 2
-#define LOOP_TO	  6
 
 static bool maps_uvloop(void *ctx, const struct mapping *m)
 {
@@ -32,7 +30,7 @@ static uint64_t loop_at(uint32_t pid, uint64_t addr)
 	uint64_t uv, back;
 	int i;
 
-	for (i = LOOP_FROM; i < LOOP_TO; i++)
+	for (i = UV_LOOP_FROM; i < UV_LOOP_TO; i++)
 		if (read_word(pid, addr + 8ULL * (unsigned int)i, &uv) &&
 		    read_word(pid, uv, &back) && back == addr)
 			return uv;

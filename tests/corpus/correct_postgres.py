@@ -66,6 +66,8 @@ def server_side(args, truth):
 
 def interrupt(args, truth):
     """^C in the middle of a statement: psycopg cancels it and reads its answer."""
+    # A shell that has put us in the background ignores ^C for us.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     connection = psycopg.connect(where(args), autocommit=True)
     for number in range(args.operations):
         tag = truth.tag()
