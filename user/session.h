@@ -63,7 +63,7 @@ int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop);
 int session_follow(struct session *s, uint32_t tgid);
 
 /*
- * Sleeps for a tenth of a millisecond: was that timer told to our program? True too where this
+ * Sleeps for a millisecond: was that timer told to our program? True too where this
  * cannot be found out.
  */
 bool session_hears_timers(struct session *s);
