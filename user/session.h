@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel side as the rest of the program sees it. session.c is the only file that knows the
+ * The kernel side as the rest of the program sees it. session*.c are the only files that know the
  * skeleton. All functions return 0 or a negative errno unless they say otherwise.
  */
 #ifndef MISPAIR_SESSION_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside the session: session.c and session_probe.c are the only files that see the skeleton. */
+/* Inside the session: session*.c are the only files that see the skeleton. */
 #ifndef MISPAIR_SESSION_INT_H
 #define MISPAIR_SESSION_INT_H
 
