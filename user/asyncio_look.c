@@ -254,10 +254,15 @@ static void settle(struct runtimes *r, struct runtime *p)
 	runtime_find_tasks(r, p);
 }
 
-/* Python without asyncio so far: threads own requests; the next connections ask again. */
-static void no_asyncio(struct runtimes *r, struct runtime *p, bool python)
+/* The next connections ask again: what could not be seen now may be seen then. */
+static void look_again(struct runtime *p)
 {
-	p->rt.inherited = python && ++p->looks < LOOKS_MAX;
+	p->rt.inherited = ++p->looks < LOOKS_MAX;
+}
+
+/* No asyncio, so far at least: threads own requests. */
+static void no_asyncio(struct runtimes *r, struct runtime *p)
+{
 	runtime_set_state(r, p, RT_NONE);
 }
 
@@ -333,9 +338,15 @@ void runtime_look(struct runtimes *r, struct runtime *p)
 	struct pyimage *interpreter = NULL;
 	struct pyfind_result *f;
 
-	if (list(r, p, &w) || !(w.module.start || w.interpreter.start)) {
+	p->rt.inherited = 0;
+	if (list(r, p, &w)) {
+		look_again(p);
+		no_asyncio(r, p);
+		return;
+	}
+	if (!w.module.start && !w.interpreter.start) {
 		if (!runtime_look_at_go(r, p, &w.first))
-			no_asyncio(r, p, false);
+			no_asyncio(r, p);
 		return;
 	}
 	p->version = pyfind_version_from_path(w.module.path);
@@ -350,14 +361,18 @@ void runtime_look(struct runtimes *r, struct runtime *p)
 		p->version = pyfind_version_from_path(w.interpreter.path);
 	if (!p->module || p->module->error || !p->module->found.has_asyncio ||
 	    !pyimage_bias(p->module, &p->at, &p->bias)) {
-		if (w.module.start)
+		if (!w.module.start || !p->module)
+			look_again(p);
+		if (!w.module.start)
+			no_asyncio(r, p);
+		else
 			blind(r, p,
 			      p->module && p->module->error
 				      ? p->module->why
 				      : "asyncio's module was not understood");
-		else
-			no_asyncio(r, p, true);
 		return;
 	}
+	if (p->state == RT_BLIND) /* it was not ready to be looked into, and that was reported */
+		p->reported = false;
 	settle(r, p);
 }
