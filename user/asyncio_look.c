@@ -260,19 +260,12 @@ static void look_again(struct runtime *p)
 	p->rt.inherited = ++p->looks < LOOKS_MAX;
 }
 
-/* No asyncio, so far at least: threads own requests. */
-static void no_asyncio(struct runtimes *r, struct runtime *p)
-{
-	runtime_set_state(r, p, RT_NONE);
-}
-
 bool runtime_look_at_go(struct runtimes *r, struct runtime *p, const struct mapping *first)
 {
 	if (!first->start || !golang_find(p->tgid, first, &p->go))
 		return false;
 	p->at = *first;
 	p->rt.go_id = p->go.id;
-	p->rt.inherited = 0;
 	if (!p->go.id)
 		snprintf(p->note, sizeof(p->note),
 			 "no layout for this version of Go: threads own requests");
@@ -341,12 +334,12 @@ void runtime_look(struct runtimes *r, struct runtime *p)
 	p->rt.inherited = 0;
 	if (list(r, p, &w)) {
 		look_again(p);
-		no_asyncio(r, p);
+		runtime_set_state(r, p, RT_NONE);
 		return;
 	}
 	if (!w.module.start && !w.interpreter.start) {
 		if (!runtime_look_at_go(r, p, &w.first))
-			no_asyncio(r, p);
+			runtime_set_state(r, p, RT_NONE);
 		return;
 	}
 	p->version = pyfind_version_from_path(w.module.path);
@@ -364,7 +357,7 @@ void runtime_look(struct runtimes *r, struct runtime *p)
 		if (!w.module.start || !p->module)
 			look_again(p);
 		if (!w.module.start)
-			no_asyncio(r, p);
+			runtime_set_state(r, p, RT_NONE);
 		else
 			blind(r, p,
 			      p->module && p->module->error

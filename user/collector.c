@@ -340,6 +340,9 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	want_named(o, &so);
 	so.note_sleeps =
 		o->precise == PRECISE_ALWAYS || (o->precise == PRECISE_AUTO && o->filters.follow);
+	/* Nothing to find out where waits are noted already, or are never to be. */
+	c->listened =
+		so.note_sleeps || o->without & SPARE_TIMER_STARTS || o->precise == PRECISE_NEVER;
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));

@@ -48,8 +48,7 @@ static void listen_for_timers(struct collector *c)
 {
 	int e;
 
-	if (c->listened || c->o->without & SPARE_TIMER_STARTS || c->o->precise == PRECISE_NEVER ||
-	    session_notes_sleeps(c->session) || session_hears_timers(c->session))
+	if (c->listened || session_hears_timers(c->session))
 		return;
 	c->listened = true;
 	e = session_note_sleeps(c->session);

@@ -63,17 +63,16 @@ int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop);
 int session_follow(struct session *s, uint32_t tgid);
 
 /*
- * Sleeps for a millisecond: was that timer told to our program? True too where this
- * cannot be found out.
+ * Sleeps for a millisecond: was that timer told to our program? True too where this cannot be found
+ * out.
  */
 bool session_hears_timers(struct session *s);
 /*
  * From now on, waits that may time out are noted as they begin, so that their ends are known
- * without their timers. At once where one command or process is followed; else a program on every
- * timed sleep of the host is worth it only where timers are not heard.
+ * without their timers. A program on every timed sleep of a host is worth it only where timers are
+ * not heard. Once, and not in a session that was opened with note_sleeps.
  */
 int session_note_sleeps(struct session *s);
-bool session_notes_sleeps(const struct session *s);
 
 /* Sums over CPUs. */
 int session_losses(struct session *s, uint64_t out[KLOSS_MAX]);

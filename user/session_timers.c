@@ -25,15 +25,8 @@ bool session_hears_timers(struct session *s)
 	return *own != before;
 }
 
-bool session_notes_sleeps(const struct session *s)
-{
-	return s->skel->links.on_sleep != NULL;
-}
-
 int session_note_sleeps(struct session *s)
 {
-	if (session_notes_sleeps(s))
-		return 0;
 	s->skel->links.on_sleep = bpf_program__attach(s->skel->progs.on_sleep);
 	return s->skel->links.on_sleep ? 0 : -errno;
 }

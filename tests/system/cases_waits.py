@@ -5,8 +5,8 @@ import functools
 import subprocess
 
 from harness import RUN_LIMIT, check, wait_until
-from cases_adapters import Run, private_servers, truth_in
-from judge import Judgement
+from cases_adapters import Run, private_servers
+from judge import Judgement, truth_in
 
 TIMINGS = 10
 # The tracepoint where a timer fires runs over whoever has the CPU, and a host may keep it from us.
