@@ -45,6 +45,7 @@ TRACEPOINTS = {
     "tcp_rcv_space_adjust": ((SK,), (0, 0)),
     "signal_deliver": (("int", "struct kernel_siginfo *", "struct k_sigaction *"), (0, 0)),
     "hrtimer_expire_entry": (("struct hrtimer *",), (0, 0)),
+    "hrtimer_start": (("struct hrtimer *",), (0, 0)),
     "sched_process_fork": ((TASK, TASK), (0, 0)),
     "sched_process_exec": ((TASK,), (0, 0)),
     "sched_process_exit": ((TASK,), (0, 0)),
