@@ -290,20 +290,31 @@ static __noinline __u64 stream_of(struct proc_rt *rt, __u64 coro, __u64 waiter)
 }
 
 /*
+ * Is the waiter of the stream whose attributes are V a future that nothing has come of yet?
+ * STATE_AT: where a future has its state. None is no future: its memory ends where a state would
+ * be, or holds a pointer there.
+ */
+static __always_inline bool waiter_pending(const __u64 *v, __u32 state_at)
+{
+	__u64 of = 0;
+	__u32 state = PYFUT_FINISHED;
+
+	return !bpf_probe_read_user(&of, 8, (void *)(v[STREAM_WAITER] + PYFUT_LOOP)) &&
+	       of == v[STREAM_LOOP] &&
+	       !bpf_probe_read_user(&state, 4, (void *)(v[STREAM_WAITER] + state_at)) &&
+	       state == PYFUT_PENDING;
+}
+
+/*
  * Does any task wait for data of STREAM now? A cancelled one that has not run since still shows, by
- * a future that is cancelled as well. None is no future: its memory ends where a state would be, or
- * holds a pointer there.
+ * a future that is cancelled as well.
  */
 static __noinline bool stream_awaited(struct proc_rt *rt, __u64 stream)
 {
-	__u64 v[STREAM_WORDS] = {}, of = 0;
-	__u32 state = PYFUT_FINISHED;
+	__u64 v[STREAM_WORDS] = {};
 
 	return stream > 1 && !read_attributes(rt->layout.frames, stream, v) &&
-	       !bpf_probe_read_user(&of, 8, (void *)(v[STREAM_WAITER] + 16)) &&
-	       of == v[STREAM_LOOP] &&
-	       !bpf_probe_read_user(&state, 4, (void *)(v[STREAM_WAITER] + rt->layout.state)) &&
-	       state == PYFUT_PENDING;
+	       waiter_pending(v, rt->layout.state);
 }
 
 /* Bytes in STREAM's buffer, or -1: not known. */

@@ -15,6 +15,10 @@
 /* fut_state */
 enum { PYFUT_PENDING = 0, PYFUT_CANCELLED = 1, PYFUT_FINISHED = 2 };
 
+/* Where every future has its loop and its first callback. */
+#define PYFUT_LOOP     16
+#define PYFUT_CALLBACK 24
+
 /* Offsets in bytes. `task` is where task_fut_waiter starts; the fields behind it are contiguous. */
 struct task_layout {
 	__u16 version; /* 0x030b is 3.11; 0: no layout */

@@ -29,10 +29,8 @@
 /* Attributes of a StreamReaderProtocol, in the order of its __init__ (Lib/asyncio/streams.py). */
 enum { PROTOCOL_LOOP = 0, PROTOCOL_READER = 4 };
 
-/* In a weakref its referent, in a future its loop and first callback. */
-#define PYWEAKREF_TO   16
-#define PYFUT_LOOP     16
-#define PYFUT_CALLBACK 24
+/* In a weakref its referent. */
+#define PYWEAKREF_TO 16
 
 /*
  * The task that runs has made the connection T: if its loop is uvloop's, this is whose. A loop of
@@ -108,13 +106,11 @@ __noinline __u64 uv_stream(__u32 frames, __u64 uv, __u64 loop, __u32 fd)
  */
 __noinline __u64 uv_waiting(__u32 frames, __u32 state_at, __u64 task_type, __u64 stream, __u64 loop)
 {
-	__u64 v[STREAM_WORDS] = {}, of = 0, callback = 0, task = 0, head[2];
-	__u32 state = PYFUT_FINISHED, i;
+	__u64 v[STREAM_WORDS] = {}, callback = 0, task = 0, head[2];
+	__u32 i;
 
 	if (read_attributes(frames, stream, v) || v[STREAM_LOOP] != loop ||
-	    bpf_probe_read_user(&of, 8, (void *)(v[STREAM_WAITER] + PYFUT_LOOP)) || of != loop ||
-	    bpf_probe_read_user(&state, 4, (void *)(v[STREAM_WAITER] + state_at)) ||
-	    state != PYFUT_PENDING ||
+	    !waiter_pending(v, state_at) ||
 	    bpf_probe_read_user(&callback, 8, (void *)(v[STREAM_WAITER] + PYFUT_CALLBACK)))
 		return 0;
 #pragma unroll

@@ -6,10 +6,9 @@
 #include "pystream.h"
 #include "remote.h"
 
-#define PYSIZE_AT   16 /* ob_size of a bytearray */
-#define FUTURE_LOOP 16
+#define PYSIZE_AT  16 /* ob_size of a bytearray */
 /* StreamReader's limit is 64 KiB, twice of that stops reading; a client may ask for more. */
-#define BUFFER_MAX  (64u << 20)
+#define BUFFER_MAX (64u << 20)
 
 static bool read_attributes(uint32_t pid, const struct task_layout *layout, uint64_t at,
 			    uint64_t *v)
@@ -31,7 +30,7 @@ static bool is_awaited(uint32_t pid, const struct task_layout *layout, const uin
 	uint64_t loop = 0;
 	uint32_t state = PYFUT_FINISHED;
 
-	return !remote_read(pid, v[STREAM_WAITER] + FUTURE_LOOP, &loop, 8) &&
+	return !remote_read(pid, v[STREAM_WAITER] + PYFUT_LOOP, &loop, 8) &&
 	       loop == v[STREAM_LOOP] &&
 	       !remote_read(pid, v[STREAM_WAITER] + layout->state, &state, 4) &&
 	       state == PYFUT_PENDING;
