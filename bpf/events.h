@@ -121,7 +121,7 @@ struct ev_step {
 struct ev_loop {
 	struct ev_head head;
 	__u64 loop;
-	__u64 thread_self; /* pthread_self() of the thread that sends */
+	__u64 thread_self; /* thread pointer of the thread that sends, which may be another one */
 };
 
 /*

@@ -3,6 +3,8 @@
 #ifndef MISPAIR_THREADS_H
 #define MISPAIR_THREADS_H
 
+#include "pthreads.h"
+
 /* Threads that are looked through in a process that has a pid namespace of its own. */
 #define THREADS_MAX 256
 
@@ -13,22 +15,6 @@ static __always_inline __u64 thread_self(struct task_struct *task)
 	return TASK_FIELD(task, thread.uw.tp_value);
 #else
 	return TASK_FIELD(task, thread.fsbase);
-#endif
-}
-
-/*
- * Is SELF, a pthread_t, the thread whose thread pointer is TP? On x86-64 both are one. On arm64 the
- * block that a pthread_t points to ends at the thread pointer: some 1,800 bytes of it in glibc, 200
- * in musl (TLS_DTV_AT_TP and TLS_ABOVE_TP). Two threads' blocks have a stack between them.
- */
-#define PTHREAD_MAX 4096
-
-static __always_inline bool is_pthread(__u64 self, __u64 tp)
-{
-#if defined(__TARGET_ARCH_arm64)
-	return tp - self - 1 < PTHREAD_MAX;
-#else
-	return self == tp;
 #endif
 }
 

@@ -15,6 +15,7 @@
 #include "asyncio_int.h"
 #include "procinfo.h"
 #include "pyloop.h"
+#include "pyuv.h"
 #include "pystream.h"
 #include "remote.h"
 
@@ -166,16 +167,31 @@ bool runtimes_exec(struct runtimes *r, uint32_t tgid)
 
 /* ---- what the recorder asks ---- */
 
+int runtime_tell_loop(struct runtimes *r, struct runtime *p, uint64_t loop, uint64_t tp)
+{
+	uint64_t self;
+	int e = pyloop_thread(p->tgid, loop, p->version, &self);
+
+	if (e)
+		e = pyuv_thread(p->tgid, loop, tp, &self);
+	return e ? e : session_loop_set(r->s, p->tgid, loop, self);
+}
+
+void runtime_keep_loop(struct runtime *p, uint64_t loop)
+{
+	if (p->n_loops < LOOPS_MAX)
+		p->loops[p->n_loops++] = loop;
+}
+
 void runtimes_loop(struct runtimes *r, const struct ev_loop *e)
 {
 	struct runtime *p = find(r, e->head.tgid);
-	uint64_t self = 0;
 
-	if (!p || pyloop_thread(p->tgid, e->loop, p->version, &self))
-		return; /* stays "asked": its owners are unverified */
-	session_loop_set(r->s, p->tgid, e->loop, self);
-	if (p->n_loops < LOOPS_MAX)
-		p->loops[p->n_loops++] = e->loop;
+	if (!p)
+		return;
+	/* Unless that is known, it stays "asked", and its owners unverified, until the refresh. */
+	runtime_tell_loop(r, p, e->loop, e->thread_self);
+	runtime_keep_loop(p, e->loop);
 }
 
 void runtimes_budget(struct runtimes *r, uint32_t tgid)
@@ -232,7 +248,6 @@ void runtimes_finding(struct runtimes *r, uint32_t tgid)
 void runtimes_refresh(struct runtimes *r)
 {
 	struct runtime *p, *tmp;
-	uint64_t self;
 	int i;
 
 	HASH_ITER (hh, r->procs, p, tmp) {
@@ -241,12 +256,10 @@ void runtimes_refresh(struct runtimes *r)
 		if (p->state == RT_ASKED && p->rt.state == RT_WAITING && p->module)
 			runtime_find_tasks(r, p);
 		for (i = 0; i < p->n_loops; i++) {
-			if (!pyloop_thread(p->tgid, p->loops[i], p->version, &self)) {
-				session_loop_set(r->s, p->tgid, p->loops[i], self);
+			if (!runtime_tell_loop(r, p, p->loops[i], 0))
 				continue;
-			}
-			/* It has ended, or its memory is another loop's: ask when it is seen again.
-			 */
+			/* It has ended, its memory is another loop's, or its thread could not be
+			 * told: ask when it is seen again. */
 			session_loop_forget(r->s, p->tgid, p->loops[i]);
 			p->loops[i--] = p->loops[--p->n_loops];
 		}

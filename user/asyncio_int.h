@@ -56,6 +56,11 @@ void runtime_describe(const struct runtime *p, struct runtime_report *out);
 /* Tells the collector what P runs, once. */
 void runtime_report_once(struct runtimes *r, struct runtime *p);
 
+/* Tells the recorder on which thread of P LOOP runs; TP as in pyuv_thread(). 0 or -errno. */
+int runtime_tell_loop(struct runtimes *r, struct runtime *p, uint64_t loop, uint64_t tp);
+/* ... and each refresh again. */
+void runtime_keep_loop(struct runtime *p, uint64_t loop);
+
 /* What has P mapped, and what is that? Ends in a state; RT_WAITING: not initialised yet. */
 void runtime_look(struct runtimes *r, struct runtime *p);
 /* A program of Go, whose FIRST mapping this is: true, and its goroutines own requests. */

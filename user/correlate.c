@@ -105,7 +105,7 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 		track_lag_seen(c, t, e->in.unread, e->head.ts);
 	/* The one who took the connection over left without its own reply: it had another's. */
 	if (answered_early(e, LE_REUSED))
-		track_release(c, t, CONF_LIKELY,
+		track_release(c, t, verdict_answered(&e->l, &t->victim),
 			      "the next owner was answered before its own reply came");
 
 	if (what & reuse) {
@@ -173,7 +173,7 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 
 	t->unread = e->in.unread;
 	if (answered_early(e, LE_REPLY))
-		track_release(c, t, CONF_LIKELY,
+		track_release(c, t, verdict_answered(&e->l, &t->victim),
 			      "the next owner was answered before its own reply came");
 	if (what & LE_RESIDUE) {
 		track_tell_request(t, &e->l);

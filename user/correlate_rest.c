@@ -116,7 +116,7 @@ void correlate_buffered(struct correlator *c, const struct ledger_row *row, uint
 		t->l = *l;
 		story_add(&t->story, now, TL_BEHIND, bytes, NULL);
 		t->pending.residue_bytes = bytes;
-		track_lag_stays(c, t, verdict_buffered(l), now,
+		track_lag_stays(c, t, verdict_buffered(l, &t->victim), now,
 				t->pending.swallowed
 					? "the cancelled owner sent again and took the old reply: "
 					  "its own lies in the buffer, and nobody waits for it"

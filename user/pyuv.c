@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -6,10 +7,13 @@
 
 #include "remote.h"
 #include "pyuv.h"
+#include "../bpf/pthreads.h"
 #include "../bpf/pytask.h"
 
 #define DATA_MAX  (1u << 20)
 #define HOLDER_TO 16 /* rl_loop, in a PyRunningLoopHolder */
+/* Words of a Loop object up to which its thread may stand: 8 in uvloop 0.17. */
+#define THREAD_TO 24
 
 static bool maps_uvloop(void *ctx, const struct mapping *m)
 {
@@ -37,9 +41,9 @@ static uint64_t loop_at(uint32_t pid, uint64_t addr)
 	return 0;
 }
 
-uint64_t pyuv_running(uint32_t pid, uint64_t from, uint64_t size)
+uint64_t pyuv_running(uint32_t pid, uint64_t from, uint64_t size, uint64_t *loop)
 {
-	uint64_t *data, loop, uv = 0;
+	uint64_t *data, uv = 0;
 	bool mapped = false;
 	size_t i, n;
 
@@ -55,8 +59,33 @@ uint64_t pyuv_running(uint32_t pid, uint64_t from, uint64_t size)
 	if (remote_read(pid, from, data, n * 8))
 		n = 0;
 	for (i = 0; i < n && !uv; i++)
-		if (data[i] && read_word(pid, data[i] + HOLDER_TO, &loop) && loop)
-			uv = loop_at(pid, loop);
+		if (data[i] && read_word(pid, data[i] + HOLDER_TO, loop) && *loop)
+			uv = loop_at(pid, *loop);
 	free(data);
 	return uv;
+}
+
+static bool is_thread(uint32_t pid, uint64_t word, uint64_t tp)
+{
+	uint64_t first;
+
+	return (tp && is_pthread(word, tp)) || (read_word(pid, word, &first) && first == word);
+}
+
+int pyuv_thread(uint32_t pid, uint64_t loop, uint64_t tp, uint64_t *self)
+{
+	uint64_t words[THREAD_TO];
+	int i, e;
+
+	if (!loop_at(pid, loop))
+		return -ENOENT;
+	e = remote_read(pid, loop, words, sizeof(words));
+	if (e)
+		return e;
+	for (i = UV_LOOP_FROM; i < THREAD_TO; i++)
+		if (words[i] && is_thread(pid, words[i], tp)) {
+			*self = words[i];
+			return 0;
+		}
+	return -ENOENT;
 }

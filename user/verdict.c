@@ -99,6 +99,11 @@ static bool task_verified(const struct owner *o)
 	return o->kind != OWNER_TASK || o->verified;
 }
 
+static bool both_verified(const struct owner *a, const struct owner *b)
+{
+	return task_verified(a) && task_verified(b);
+}
+
 void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const struct owner *who,
 		   uint8_t status, const struct cancel_info *ci, struct verdict_view *v)
 {
@@ -165,7 +170,7 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
 			      : "the owner left without its reply and the connection was reused";
 	}
 	/* Where it is not known yet whose thread a loop runs on, the wrong task may be named. */
-	if (v->confidence > CONF_SUSPECT && (!task_verified(&l->owner) || !task_verified(who))) {
+	if (v->confidence > CONF_SUSPECT && !both_verified(&l->owner, who)) {
 		v->confidence = CONF_SUSPECT;
 		v->reason = "abandoned and reused, but the loop's thread was not known yet";
 	}
@@ -185,12 +190,17 @@ enum confidence verdict_lag(const struct ledger *l, uint8_t status)
 	return ledger_exclusive(l) && !l->continued ? CONF_CERTAIN : CONF_LIKELY;
 }
 
-enum confidence verdict_buffered(const struct ledger *l)
+enum confidence verdict_buffered(const struct ledger *l, const struct owner *victim)
 {
 	if (!ledger_self_read(l) || l->takeovers || ledger_multiplexed(l) ||
-	    !task_verified(&l->owner))
+	    !both_verified(victim, &l->owner))
 		return CONF_SUSPECT;
 	return CONF_LIKELY;
+}
+
+enum confidence verdict_answered(const struct ledger *l, const struct owner *victim)
+{
+	return l->takeovers || !both_verified(victim, &l->owner) ? CONF_SUSPECT : CONF_LIKELY;
 }
 
 enum confidence verdict_idle(const struct ledger *l, bool named)

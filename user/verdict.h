@@ -32,8 +32,12 @@ void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const str
  * one behind since. */
 enum confidence verdict_lag(const struct ledger *l, uint8_t status);
 
-/* A cancelled owner sent again, took the reply that it was owed, and left its last one behind. */
-enum confidence verdict_buffered(const struct ledger *l);
+/* A cancelled owner, VICTIM, sent again, took the reply that it was owed, and left its last one
+ * behind. */
+enum confidence verdict_buffered(const struct ledger *l, const struct owner *victim);
+
+/* Who sent on what VICTIM had abandoned ended without a reply of its own. */
+enum confidence verdict_answered(const struct ledger *l, const struct owner *victim);
 
 /* An abandoned exchange on a connection that lies idle. */
 enum confidence verdict_idle(const struct ledger *l, bool named);

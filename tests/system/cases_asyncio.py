@@ -4,6 +4,7 @@
 import functools
 import subprocess
 
+from cases_adapters import Run
 from harness import (DEBIAN_PYTHON, Skip, accuse_nobody_wrongly, agree, check, other_python,
                      truth_of, wrong_ports)
 
@@ -239,6 +240,23 @@ def the_only_connection_of_a_later_uvloop_process_is_judged(context):
     return f"{len(wrong_ports(truths[0]))} connection"
 
 
+def threads_beside_a_uvloop_loop_own_their_requests(context):
+    """Whatever task the loop has running while they send, and though Python cannot see its thread."""
+    exchanges, threads = 1000, 8
+    run = Run(context, context.workload(
+        "correct_streams.py", "--way", "accepted", *with_uvloop(), "--operations", exchanges,
+        "--tasks", threads), "--ledgers")
+    pid = run.truth["pid"]
+    said = [event for event in run.events.all if event.get("process.pid") == pid
+            and event["event.name"].startswith("mispair.connection.")]
+    ledgers = [event for event in said if event["event.name"] == "mispair.connection.ledger"]
+    counts = [(event["mispair.requests"], event["mispair.replies"]) for event in ledgers]
+    check(counts == [(exchanges // threads,) * 2] * threads, f"counted {counts}")
+    others = [event for event in said if event not in ledgers]
+    check(not others, f"{len(others)} said of threads that wait, for example {others[:1]}")
+    return f"{len(ledgers)} connections"
+
+
 def tests():
     def case(function, *args):
         return functools.partial(function_with_context, function, args)
@@ -270,6 +288,8 @@ def tests():
     yield "a_pool_under_uvloop_is_judged", a_pool_under_uvloop_is_judged
     yield ("the_only_connection_of_a_later_uvloop_process_is_judged",
            the_only_connection_of_a_later_uvloop_process_is_judged)
+    yield ("threads_beside_a_uvloop_loop_own_their_requests",
+           threads_beside_a_uvloop_loop_own_their_requests)
     yield "a_finding_prolongs_the_probe", a_finding_prolongs_the_probe
     yield "a_swallowed_cancellation_is_counted", a_swallowed_cancellation_is_counted
     yield ("a_finding_names_both_tasks_and_proves_itself",

@@ -215,6 +215,30 @@ static void a_held_reuse_is_likely_once_the_next_owner_ended_and_a_third_one_sen
 	assert_string_equal(w->said[0].owner_next, "Task-8 0x7fe000000800");
 }
 
+/* Where it is not known whose thread a loop runs on, the task may be another thread's. */
+static void owners_that_may_be_others_tasks_raise_nothing(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	for (i = 1; i < 4; i++) {
+		struct conn x = connection(w, (uint64_t)i);
+		struct owner first = task(7), next = task(8);
+		uint64_t at = START + (uint64_t)i * SEC;
+
+		first.verified = !(i & 1);
+		next.verified = !(i & 2);
+		x.self_read = false;
+		settle(&x);
+		SEND(&x, at, first, 22);
+		RECV(&x, at + MS, 9, .prior = WAIT_CANCELLED);
+		SEND(&x, at + 2 * MS, next, 22);
+		RECV(&x, at + 3 * MS, 9, .prior = WAIT_FINISHED);
+		assert_said(w, (size_t)i - 1, VERDICT_REUSED, CONF_SUSPECT);
+		assert_int_equal(w->n, i);
+	}
+}
+
 static void a_next_owner_that_waits_for_its_reply_raises_nothing(void **state)
 {
 	struct world *w = *state;
@@ -535,6 +559,7 @@ int main(void)
 		TEST(a_held_reuse_is_said_as_suspect_at_the_close),
 		TEST(a_held_reuse_is_likely_once_the_next_owner_ended_before_its_own_reply),
 		TEST(a_held_reuse_is_likely_once_the_next_owner_ended_and_a_third_one_sends),
+		TEST(owners_that_may_be_others_tasks_raise_nothing),
 		TEST(a_next_owner_that_waits_for_its_reply_raises_nothing),
 		TEST(writer_tasks_that_end_at_once_are_never_more_than_suspect),
 		TEST(a_held_reuse_does_not_hide_the_next_abandonment),

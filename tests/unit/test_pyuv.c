@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The loop that a process of uvloop runs, as its _asyncio module remembers it. */
+/* The loop that a process of uvloop runs, as its _asyncio module remembers it, and its thread. */
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +20,7 @@
 
 /* What CPython and uvloop have in memory; `loop` holds its uv_loop_t in word 3 (uvloop 0.17). */
 struct process {
-	uint64_t data[WORDS], holder[4], loop[8], uv[4];
+	uint64_t data[WORDS], holder[4], loop[WORDS], uv[4];
 };
 
 static uint64_t address_of(const void *at)
@@ -42,19 +44,23 @@ static uint64_t link_up(struct process *p)
 
 static uint64_t found_in(const struct process *p)
 {
-	return pyuv_running((uint32_t)getpid(), address_of(p->data), sizeof(p->data));
+	uint64_t loop = 0, uv;
+
+	uv = pyuv_running((uint32_t)getpid(), address_of(p->data), sizeof(p->data), &loop);
+	assert_true(!uv || loop == address_of(p->loop));
+	return uv;
 }
 
 static void the_running_loop_is_found(void **state)
 {
 	struct process p = running();
-	uint64_t uv = link_up(&p);
+	uint64_t uv = link_up(&p), loop;
 
 	(void)state;
 	assert_true(found_in(&p) == uv);
 	/* Data need not begin at a word. */
-	assert_true(pyuv_running((uint32_t)getpid(), address_of(p.data) + 4, sizeof(p.data) - 8) ==
-		    uv);
+	assert_true(pyuv_running((uint32_t)getpid(), address_of(p.data) + 4, sizeof(p.data) - 8,
+				 &loop) == uv);
 }
 
 static void a_loop_of_another_kind_is_none(void **state)
@@ -86,15 +92,16 @@ static void data_that_cannot_be_read_holds_none(void **state)
 {
 	struct process p = running();
 	uint32_t self = (uint32_t)getpid();
+	uint64_t loop;
 
 	(void)state;
 	link_up(&p);
-	assert_true(pyuv_running(self, 0x1000, 64) == 0);
-	assert_true(pyuv_running(self, UINT64_MAX - 15, 64) == 0);
-	assert_true(pyuv_running(self, address_of(p.data), 0) == 0);
-	assert_true(pyuv_running(self, address_of(p.data), 7) == 0);
-	assert_true(pyuv_running(self, address_of(p.data), UINT64_MAX) == 0);
-	assert_true(pyuv_running(UINT32_MAX, address_of(p.data), sizeof(p.data)) == 0);
+	assert_true(pyuv_running(self, 0x1000, 64, &loop) == 0);
+	assert_true(pyuv_running(self, UINT64_MAX - 15, 64, &loop) == 0);
+	assert_true(pyuv_running(self, address_of(p.data), 0, &loop) == 0);
+	assert_true(pyuv_running(self, address_of(p.data), 7, &loop) == 0);
+	assert_true(pyuv_running(self, address_of(p.data), UINT64_MAX, &loop) == 0);
+	assert_true(pyuv_running(UINT32_MAX, address_of(p.data), sizeof(p.data), &loop) == 0);
 }
 
 static void a_process_without_uvloop_is_not_searched(void **state)
@@ -105,6 +112,85 @@ static void a_process_without_uvloop_is_not_searched(void **state)
 	assert_int_equal(munmap(*state, PAGE), 0);
 	assert_true(found_in(&p) == 0);
 	*state = NULL;
+}
+
+/* ---- the thread that runs a loop ---- */
+
+static int thread_of(const struct process *p, uint64_t tp, uint64_t *self)
+{
+	*self = 0;
+	return pyuv_thread((uint32_t)getpid(), address_of(p->loop), tp, self);
+}
+
+static void a_loops_thread_is_the_word_that_points_to_a_thread(void **state)
+{
+	struct process p = running();
+	uint64_t own[2] = {address_of(own)}, self;
+
+	(void)state;
+	link_up(&p);
+	p.loop[2] = address_of(p.holder); /* a vtable, and an object */
+	p.loop[5] = address_of(p.data);
+	p.loop[8] = own[0];
+	assert_int_equal(thread_of(&p, 0, &self), 0);
+	assert_true(self == own[0]);
+}
+
+#if defined(__x86_64__)
+static void a_thread_of_this_process_is_made_out(void **state)
+{
+	struct process p = running();
+	uint64_t self;
+
+	(void)state;
+	link_up(&p);
+	p.loop[8] = (uint64_t)pthread_self();
+	assert_int_equal(thread_of(&p, 0, &self), 0);
+	assert_true(self == (uint64_t)pthread_self());
+}
+#endif
+
+static void where_nothing_points_to_itself_the_asker_tells(void **state)
+{
+	struct process p = running();
+	uint64_t other[400] = {0}, self, tp;
+
+	(void)state;
+	link_up(&p);
+	p.loop[8] = address_of(other);
+#if defined(__aarch64__)
+	tp = p.loop[8] + 1800;
+#else
+	tp = p.loop[8];
+#endif
+	assert_int_equal(thread_of(&p, tp, &self), 0);
+	assert_true(self == p.loop[8]);
+	assert_int_equal(thread_of(&p, address_of(p.data), &self), -ENOENT);
+	assert_int_equal(thread_of(&p, 0, &self), -ENOENT);
+}
+
+static void a_loop_that_is_not_uvloops_has_no_such_thread(void **state)
+{
+	struct process p = running();
+	uint64_t own[2] = {address_of(own)}, self;
+
+	(void)state;
+	link_up(&p);
+	p.loop[8] = own[0];
+	p.uv[0] = 0;
+	assert_int_equal(thread_of(&p, own[0], &self), -ENOENT);
+	assert_true(self == 0);
+	assert_int_equal(pyuv_thread((uint32_t)getpid(), 0x1000, 0, &self), -ENOENT);
+}
+
+static void a_loop_that_does_not_run_has_none(void **state)
+{
+	struct process p = running();
+	uint64_t self;
+
+	(void)state;
+	link_up(&p);
+	assert_int_equal(thread_of(&p, (uint64_t)pthread_self(), &self), -ENOENT);
 }
 
 /* A mapping of a file that is named as uvloop's module. */
@@ -146,6 +232,13 @@ int main(void)
 		TEST(no_loop_runs),
 		TEST(data_that_cannot_be_read_holds_none),
 		TEST(a_process_without_uvloop_is_not_searched),
+		cmocka_unit_test(a_loops_thread_is_the_word_that_points_to_a_thread),
+#if defined(__x86_64__)
+		cmocka_unit_test(a_thread_of_this_process_is_made_out),
+#endif
+		cmocka_unit_test(where_nothing_points_to_itself_the_asker_tells),
+		cmocka_unit_test(a_loop_that_is_not_uvloops_has_no_such_thread),
+		cmocka_unit_test(a_loop_that_does_not_run_has_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,9 +258,30 @@ static void an_idle_connection_is_certain_only_if_named_exclusive_and_self_read(
 	assert_int_equal(verdict_idle(&l, true), CONF_SUSPECT);
 }
 
+static void what_raises_a_suspicion_needs_owners_that_are_known(void **state)
+{
+	struct owner sure = {.kind = OWNER_TASK, .verified = 1}, perhaps = {.kind = OWNER_TASK};
+	struct owner thread = {.kind = OWNER_THREAD};
+	struct ledger l = {.flags = LEDGER_SELF_READ, .owner = sure};
+
+	(void)state;
+	assert_int_equal(verdict_answered(&l, &sure), CONF_LIKELY);
+	assert_int_equal(verdict_answered(&l, &thread), CONF_LIKELY);
+	assert_int_equal(verdict_answered(&l, &perhaps), CONF_SUSPECT);
+	assert_int_equal(verdict_buffered(&l, &sure), CONF_LIKELY);
+	assert_int_equal(verdict_buffered(&l, &perhaps), CONF_SUSPECT);
+	l.owner = perhaps;
+	assert_int_equal(verdict_answered(&l, &sure), CONF_SUSPECT);
+	assert_int_equal(verdict_buffered(&l, &sure), CONF_SUSPECT);
+	l.owner = sure;
+	l.takeovers = 1;
+	assert_int_equal(verdict_answered(&l, &sure), CONF_SUSPECT);
+	assert_int_equal(verdict_buffered(&l, &sure), CONF_SUSPECT);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[N_CASES + 3];
+	struct CMUnitTest tests[N_CASES + 4];
 	size_t i;
 
 	memset(tests, 0, sizeof(tests));
@@ -273,5 +294,7 @@ int main(void)
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(only_what_was_seen_is_named);
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(
 		an_idle_connection_is_certain_only_if_named_exclusive_and_self_read);
+	tests[i++] = (struct CMUnitTest)cmocka_unit_test(
+		what_raises_a_suspicion_needs_owners_that_are_known);
 	return _cmocka_run_group_tests("verdict", tests, i, NULL, NULL);
 }
