@@ -250,8 +250,15 @@ struct loop_key {
 	__u32 pad;
 };
 
+/*
+ * A loop's memory is soon another loop's, of another thread: what is known of it holds as long as
+ * the process still says so at AT.
+ */
 struct loop_val {
-	__u64 thread_self; /* 0: asked, not known yet */
+	__u64 thread_self; /* pthread_self(); 0: asked, not known yet */
+	__u64 at;
+	__u32 pylong; /* AT points to a PyLong of it, else it stands there itself */
+	__u32 pad;
 };
 
 /* Filters; the arrays are compared at a socket's birth only. */

@@ -25,6 +25,34 @@ enum { ENTRY_KEY = 1, ENTRY_VALUE = 2, ENTRY_WORDS = 3 };
 /* Words of a PyDictKeysObject's header. */
 #define KEYS_WORDS 5
 
+/* An int of two or three digits of 30 bits, as addresses are (Include/longintrepr.h). */
+struct pylong {
+	__s64 size;
+	__u32 digits[3];
+	__u32 pad;
+};
+#define PYLONG_SIZE 16
+#define PYLONG_READ 20 /* no byte behind a third digit */
+
+/* Does the process still say of V's loop what it said when V was made? */
+static __always_inline bool loop_stands(const struct loop_val *v)
+{
+	struct pylong n = {};
+	__u64 at, self = 0;
+
+	if (bpf_probe_read_user(&self, 8, (void *)v->at))
+		return false;
+	if (!v->pylong)
+		return self == v->thread_self;
+	at = self;
+	if (bpf_probe_read_user(&n, PYLONG_READ, (void *)(at + PYLONG_SIZE)))
+		return false;
+	self = n.digits[0] | (__u64)n.digits[1] << 30;
+	if (n.size == 3)
+		self |= (__u64)n.digits[2] << 60;
+	return (n.size == 2 || n.size == 3) && self == v->thread_self;
+}
+
 /* Does LOOP run on the current thread? Asks the collector once about a loop that it does not know.
  */
 static __noinline int loop_is_ours(__u64 loop, __u32 tgid)
@@ -35,8 +63,12 @@ static __noinline int loop_is_ours(__u64 loop, __u32 tgid)
 	struct loop_val asked = {};
 	struct ev_loop *e;
 
+	if (v && !v->thread_self)
+		return -1;
+	if (v && loop_stands(v))
+		return is_pthread(v->thread_self, thread_self(task));
 	if (v)
-		return v->thread_self ? is_pthread(v->thread_self, thread_self(task)) : -1;
+		bpf_map_delete_elem(&loops, &key);
 	if (bpf_map_update_elem(&loops, &key, &asked, BPF_NOEXIST))
 		return -1;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);

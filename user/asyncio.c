@@ -169,16 +169,21 @@ bool runtimes_exec(struct runtimes *r, uint32_t tgid)
 
 int runtime_tell_loop(struct runtimes *r, struct runtime *p, uint64_t loop, uint64_t tp)
 {
-	uint64_t self;
-	int e = pyloop_thread(p->tgid, loop, p->version, &self);
+	struct loop_val val = {0};
+	int e = pyloop_thread(p->tgid, loop, p->version, &val);
 
 	if (e)
-		e = pyuv_thread(p->tgid, loop, tp, &self);
-	return e ? e : session_loop_set(r->s, p->tgid, loop, self);
+		e = pyuv_thread(p->tgid, loop, tp, &val);
+	return e ? e : session_loop_set(r->s, p->tgid, loop, &val);
 }
 
 void runtime_keep_loop(struct runtime *p, uint64_t loop)
 {
+	int i;
+
+	for (i = 0; i < p->n_loops; i++)
+		if (p->loops[i] == loop)
+			return;
 	if (p->n_loops < LOOPS_MAX)
 		p->loops[p->n_loops++] = loop;
 }

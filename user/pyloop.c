@@ -52,8 +52,8 @@ static int read_keys(uint32_t pid, uint64_t addr, uint32_t version, struct keys 
 	return k->n > ENTRIES_MAX ? -ENOENT : 0;
 }
 
-/* The value of `attribute`; VALUES is the array of a split table, or 0. */
-static int find_value(uint32_t pid, const struct keys *k, uint64_t values, uint64_t *value)
+/* Where `attribute` has its value; VALUES is the array of a split table, or 0. */
+static int find_value(uint32_t pid, const struct keys *k, uint64_t values, uint64_t *at)
 {
 	char entry[24], text[sizeof(attribute)];
 	uint64_t i, key;
@@ -67,15 +67,13 @@ static int find_value(uint32_t pid, const struct keys *k, uint64_t values, uint6
 		if (!key || remote_read(pid, key + STR_TEXT, text, sizeof(text)) ||
 		    memcmp(text, attribute, sizeof(text)))
 			continue;
-		if (values)
-			return remote_read(pid, values + i * 8, value, 8);
-		memcpy(value, entry + k->value_at, 8);
+		*at = values ? values + i * 8 : k->entries + i * k->entry_size + k->value_at;
 		return 0;
 	}
 	return -ENOENT;
 }
 
-static int read_dict(uint32_t pid, uint64_t dict, uint32_t version, uint64_t *value)
+static int read_dict(uint32_t pid, uint64_t dict, uint32_t version, uint64_t *at)
 {
 	uint64_t body[2]; /* ma_keys, ma_values */
 	struct keys k;
@@ -83,10 +81,10 @@ static int read_dict(uint32_t pid, uint64_t dict, uint32_t version, uint64_t *va
 
 	if (!e)
 		e = read_keys(pid, body[0], version, &k);
-	return e ? e : find_value(pid, &k, body[1], value);
+	return e ? e : find_value(pid, &k, body[1], at);
 }
 
-static int attribute_of(uint32_t pid, uint64_t object, uint32_t version, uint64_t *value)
+static int attribute_of(uint32_t pid, uint64_t object, uint32_t version, uint64_t *at)
 {
 	uint64_t type, flags, pair[2], keys_at;
 	int64_t dictoffset;
@@ -104,29 +102,31 @@ static int attribute_of(uint32_t pid, uint64_t object, uint32_t version, uint64_
 		if (dictoffset <= 0 || dictoffset > 4096)
 			return -ENOENT;
 		e = remote_read(pid, object + (uint64_t)dictoffset, &pair[0], 8);
-		return e ? e : read_dict(pid, pair[0], version, value);
+		return e ? e : read_dict(pid, pair[0], version, at);
 	}
 	e = remote_read(pid, object - 32, pair, sizeof(pair));
 	if (e)
 		return e;
 	if (pair[1])
-		return read_dict(pid, pair[1], version, value);
+		return read_dict(pid, pair[1], version, at);
 	e = remote_read(pid, type + HT_CACHED_KEYS_311, &keys_at, 8);
 	if (!e)
 		e = read_keys(pid, keys_at, version, &k);
-	return e ? e : find_value(pid, &k, pair[0], value);
+	return e ? e : find_value(pid, &k, pair[0], at);
 }
 
-int pyloop_thread(uint32_t pid, uint64_t loop, uint32_t version, uint64_t *thread_self)
+int pyloop_thread(uint32_t pid, uint64_t loop, uint32_t version, struct loop_val *val)
 {
-	uint64_t value, body[2] = {0};
+	uint64_t at, value, body[2] = {0};
 	uint32_t digits[3] = {0};
 	int64_t n;
 	int e;
 
 	if (version < 0x0309 || version > 0x030b)
 		return -EOPNOTSUPP;
-	e = attribute_of(pid, loop, version, &value);
+	e = attribute_of(pid, loop, version, &at);
+	if (!e)
+		e = remote_read(pid, at, &value, 8);
 	if (e)
 		return e;
 	if (!value)
@@ -141,6 +141,9 @@ int pyloop_thread(uint32_t pid, uint64_t loop, uint32_t version, uint64_t *threa
 	e = remote_read(pid, value + 24, digits, (size_t)n * 4);
 	if (e)
 		return e;
-	*thread_self = (uint64_t)digits[0] | (uint64_t)digits[1] << 30 | (uint64_t)digits[2] << 60;
-	return *thread_self ? 0 : -ENOENT;
+	val->thread_self =
+		(uint64_t)digits[0] | (uint64_t)digits[1] << 30 | (uint64_t)digits[2] << 60;
+	val->at = at;
+	val->pylong = 1;
+	return val->thread_self ? 0 : -ENOENT;
 }

@@ -8,7 +8,6 @@
 #include "remote.h"
 #include "pyuv.h"
 #include "../bpf/pthreads.h"
-#include "../bpf/pytask.h"
 
 #define DATA_MAX  (1u << 20)
 #define HOLDER_TO 16 /* rl_loop, in a PyRunningLoopHolder */
@@ -72,7 +71,7 @@ static bool is_thread(uint32_t pid, uint64_t word, uint64_t tp)
 	return (tp && is_pthread(word, tp)) || (read_word(pid, word, &first) && first == word);
 }
 
-int pyuv_thread(uint32_t pid, uint64_t loop, uint64_t tp, uint64_t *self)
+int pyuv_thread(uint32_t pid, uint64_t loop, uint64_t tp, struct loop_val *val)
 {
 	uint64_t words[THREAD_TO];
 	int i, e;
@@ -84,7 +83,9 @@ int pyuv_thread(uint32_t pid, uint64_t loop, uint64_t tp, uint64_t *self)
 		return e;
 	for (i = UV_LOOP_FROM; i < THREAD_TO; i++)
 		if (words[i] && is_thread(pid, words[i], tp)) {
-			*self = words[i];
+			val->thread_self = words[i];
+			val->at = loop + 8ULL * (unsigned int)i;
+			val->pylong = 0;
 			return 0;
 		}
 	return -ENOENT;

@@ -616,13 +616,12 @@ int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt)
 	return e;
 }
 
-int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, uint64_t thread_self)
+int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, const struct loop_val *val)
 {
 	struct loop_key key = {.loop = loop, .tgid = tgid};
-	struct loop_val val = {.thread_self = thread_self};
 
-	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.loops), &key, &val, BPF_ANY) ? -errno
-											  : 0;
+	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.loops), &key, val, BPF_ANY) ? -errno
+											 : 0;
 }
 
 int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop)

@@ -58,7 +58,7 @@ int session_walk(struct session *s, bool all, const struct walk_told *told, stru
 int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt);
 int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt);
 /* Replaces one field of a live entry without touching what the kernel side counts in it. */
-int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, uint64_t thread_self);
+int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, const struct loop_val *val);
 int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop);
 int session_follow(struct session *s, uint32_t tgid);
 

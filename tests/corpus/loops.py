@@ -8,8 +8,13 @@ def loop_argument(parser):
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
 
 
-def run(args, coroutine):
+def policy(args):
+    """What asyncio.run() runs on from now on."""
     if args.loop == "uvloop":
         import uvloop
         uvloop.install()
+
+
+def run(args, coroutine):
+    policy(args)
     asyncio.run(coroutine)

@@ -246,15 +246,27 @@ def threads_beside_a_uvloop_loop_own_their_requests(context):
     run = Run(context, context.workload(
         "correct_streams.py", "--way", "accepted", *with_uvloop(), "--operations", exchanges,
         "--tasks", threads), "--ledgers")
+    counted_and_nothing_said(run, [exchanges // threads] * threads)
+    return f"{threads} connections"
+
+
+def counted_and_nothing_said(run, exchanges):
+    """Of a process whose connections had so many exchanges, each answered to who had asked."""
     pid = run.truth["pid"]
     said = [event for event in run.events.all if event.get("process.pid") == pid
             and event["event.name"].startswith("mispair.connection.")]
     ledgers = [event for event in said if event["event.name"] == "mispair.connection.ledger"]
-    counts = [(event["mispair.requests"], event["mispair.replies"]) for event in ledgers]
-    check(counts == [(exchanges // threads,) * 2] * threads, f"counted {counts}")
+    counts = sorted((event["mispair.requests"], event["mispair.replies"]) for event in ledgers)
+    check(counts == sorted((number, number) for number in exchanges), f"counted {counts}")
     others = [event for event in said if event not in ledgers]
     check(not others, f"{len(others)} said of threads that wait, for example {others[:1]}")
-    return f"{len(ledgers)} connections"
+
+
+def a_loop_that_goes_on_in_another_thread_is_that_ones(context, loop):
+    words = with_uvloop() if loop == "uvloop" else ()
+    run = Run(context, context.workload("moving_loop.py", "--port", "{tag}", *words), "--ledgers")
+    # Two requests of one thread, neither answered before the other, are one in two parts.
+    counted_and_nothing_said(run, [run.truth["operations"] // 5 * 2] * 2)
 
 
 def tests():
@@ -290,6 +302,9 @@ def tests():
            the_only_connection_of_a_later_uvloop_process_is_judged)
     yield ("threads_beside_a_uvloop_loop_own_their_requests",
            threads_beside_a_uvloop_loop_own_their_requests)
+    for loop in ("asyncio", "uvloop"):
+        yield (f"a_loop_that_goes_on_in_another_thread_is_that_ones_{loop}",
+               case(a_loop_that_goes_on_in_another_thread_is_that_ones, loop))
     yield "a_finding_prolongs_the_probe", a_finding_prolongs_the_probe
     yield "a_swallowed_cancellation_is_counted", a_swallowed_cancellation_is_counted
     yield ("a_finding_names_both_tasks_and_proves_itself",

@@ -116,44 +116,48 @@ static void a_process_without_uvloop_is_not_searched(void **state)
 
 /* ---- the thread that runs a loop ---- */
 
-static int thread_of(const struct process *p, uint64_t tp, uint64_t *self)
+static int thread_of(const struct process *p, uint64_t tp, struct loop_val *val)
 {
-	*self = 0;
-	return pyuv_thread((uint32_t)getpid(), address_of(p->loop), tp, self);
+	*val = (struct loop_val){0};
+	return pyuv_thread((uint32_t)getpid(), address_of(p->loop), tp, val);
 }
 
 static void a_loops_thread_is_the_word_that_points_to_a_thread(void **state)
 {
 	struct process p = running();
-	uint64_t own[2] = {address_of(own)}, self;
+	struct loop_val val;
+	uint64_t own[2] = {address_of(own)};
 
 	(void)state;
 	link_up(&p);
 	p.loop[2] = address_of(p.holder); /* a vtable, and an object */
 	p.loop[5] = address_of(p.data);
 	p.loop[8] = own[0];
-	assert_int_equal(thread_of(&p, 0, &self), 0);
-	assert_true(self == own[0]);
+	assert_int_equal(thread_of(&p, 0, &val), 0);
+	assert_true(val.thread_self == own[0]);
+	assert_true(val.at == address_of(&p.loop[8]));
+	assert_false(val.pylong);
 }
 
 #if defined(__x86_64__)
 static void a_thread_of_this_process_is_made_out(void **state)
 {
 	struct process p = running();
-	uint64_t self;
+	struct loop_val val;
 
 	(void)state;
 	link_up(&p);
 	p.loop[8] = (uint64_t)pthread_self();
-	assert_int_equal(thread_of(&p, 0, &self), 0);
-	assert_true(self == (uint64_t)pthread_self());
+	assert_int_equal(thread_of(&p, 0, &val), 0);
+	assert_true(val.thread_self == (uint64_t)pthread_self());
 }
 #endif
 
 static void where_nothing_points_to_itself_the_asker_tells(void **state)
 {
 	struct process p = running();
-	uint64_t other[400] = {0}, self, tp;
+	uint64_t other[400] = {0}, tp;
+	struct loop_val val;
 
 	(void)state;
 	link_up(&p);
@@ -163,34 +167,35 @@ static void where_nothing_points_to_itself_the_asker_tells(void **state)
 #else
 	tp = p.loop[8];
 #endif
-	assert_int_equal(thread_of(&p, tp, &self), 0);
-	assert_true(self == p.loop[8]);
-	assert_int_equal(thread_of(&p, address_of(p.data), &self), -ENOENT);
-	assert_int_equal(thread_of(&p, 0, &self), -ENOENT);
+	assert_int_equal(thread_of(&p, tp, &val), 0);
+	assert_true(val.thread_self == p.loop[8]);
+	assert_int_equal(thread_of(&p, address_of(p.data), &val), -ENOENT);
+	assert_int_equal(thread_of(&p, 0, &val), -ENOENT);
 }
 
 static void a_loop_that_is_not_uvloops_has_no_such_thread(void **state)
 {
 	struct process p = running();
-	uint64_t own[2] = {address_of(own)}, self;
+	struct loop_val val;
+	uint64_t own[2] = {address_of(own)};
 
 	(void)state;
 	link_up(&p);
 	p.loop[8] = own[0];
 	p.uv[0] = 0;
-	assert_int_equal(thread_of(&p, own[0], &self), -ENOENT);
-	assert_true(self == 0);
-	assert_int_equal(pyuv_thread((uint32_t)getpid(), 0x1000, 0, &self), -ENOENT);
+	assert_int_equal(thread_of(&p, own[0], &val), -ENOENT);
+	assert_true(val.thread_self == 0);
+	assert_int_equal(pyuv_thread((uint32_t)getpid(), 0x1000, 0, &val), -ENOENT);
 }
 
 static void a_loop_that_does_not_run_has_none(void **state)
 {
 	struct process p = running();
-	uint64_t self;
+	struct loop_val val;
 
 	(void)state;
 	link_up(&p);
-	assert_int_equal(thread_of(&p, (uint64_t)pthread_self(), &self), -ENOENT);
+	assert_int_equal(thread_of(&p, (uint64_t)pthread_self(), &val), -ENOENT);
 }
 
 /* A mapping of a file that is named as uvloop's module. */
