@@ -402,9 +402,10 @@ static __always_inline void last_words(struct sock *sk, struct sock *named, stru
 {
 	struct ev_step *e;
 
-	count(CNT_ENDED, 1);
+	/* In this order: who finds it ended finds its exchanges, too. */
 	count(CNT_REQUESTS, l->requests);
 	count(CNT_REPLIES, l->replies);
+	count(CNT_ENDED, 1);
 	if (!opt_ledgers)
 		return;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);

@@ -507,9 +507,7 @@ int collector_close(struct collector *c, int status)
 	uint64_t now;
 
 	collector_pump(c);
-	collector_refresh(c);
-	if (*session_by_sockets(c->session) && collector_await_ends(c))
-		collector_refresh(c);
+	collector_last_refresh(c);
 	collector_pump(c);
 	now = collector_now();
 	collector_feed(c, ITEM_FINISH, now, NULL, 0);

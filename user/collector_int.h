@@ -33,6 +33,8 @@ struct collector {
 	int epoll, signals, tick, retry, view; /* view: -1 if no sink has a terminal */
 	sigset_t mask;
 	uint64_t met; /* sockets that the last pass has met */
+	/* The kernel's counters just before it, so that no socket is in them and met as well. */
+	uint64_t before_pass[CNT_MAX];
 	bool stopping, listened;
 	unsigned int ticks;
 	uint64_t started_ns, next_stats_ns;
@@ -59,14 +61,9 @@ void collector_sample(struct collector *c, uint64_t now);
  * tells each of them, else what has moved since the last pass.
  */
 void collector_refresh(struct collector *c);
+/* Those at the end of a run: sockets that are about to end are waited for, and all adds up. */
+void collector_last_refresh(struct collector *c);
 /* Sinks that have a terminal: it may have keys. */
 void collector_tell_ready(struct collector *c);
-/*
- * Over all sockets a pass does not meet a Unix socket that was closed, which ends when the kernel
- * has done with it: as a rule when its peer has read the end of the file. Waits for those that the
- * last pass did not meet, 300 ms at most, so that a command's connections have their last words;
- * true if there were any.
- */
-bool collector_await_ends(struct collector *c);
 
 #endif

@@ -9,8 +9,10 @@
 #include "collector_int.h"
 #include "procinfo.h"
 
+/* Passes at the end of a run, while sockets end during each. */
+#define LAST_PASSES 3
 /* A connection rests that nobody has used for this long. */
-#define IDLE_NS 100000000ULL
+#define IDLE_NS	    100000000ULL
 
 /* ---- losses and counters ---- */
 
@@ -25,6 +27,8 @@ void collector_sample(struct collector *c, uint64_t now)
 		       "kernel causes are a prefix");
 	memset(&s, 0, sizeof(s));
 	session_counters(c->session, s.counters);
+	s.counters[CNT_REQUESTS] = c->before_pass[CNT_REQUESTS];
+	s.counters[CNT_REPLIES] = c->before_pass[CNT_REPLIES];
 	session_losses(c->session, kernel);
 	for (i = 0; i < KLOSS_MAX; i++)
 		s.lost[i] = kernel[i];
@@ -141,6 +145,7 @@ void collector_refresh(struct collector *c)
 	/* Asked before the round has begun: then it is nobody's turn any more. */
 	all = !r.parts || core_rows_all(c->core, r.now);
 	collector_feed(c, ITEM_ROUND, r.now, NULL, 0);
+	session_counters(c->session, c->before_pass);
 	session_walk(c->session, all, &told, &kept);
 	c->met = r.told + kept.sockets;
 	item = (struct item_kept){kept.sockets, kept.requests, kept.replies};
@@ -157,7 +162,13 @@ void collector_refresh(struct collector *c)
 /* How long closed sockets may take to end before a run does. */
 #define ENDS_NS 300000000ULL
 
-bool collector_await_ends(struct collector *c)
+/*
+ * Over all sockets a pass does not meet a Unix socket that was closed, which ends when the kernel
+ * has done with it: as a rule when its peer has read the end of the file. Waits for those that the
+ * last pass did not meet, 300 ms at most, so that a command's connections have their last words;
+ * true if there were any.
+ */
+static bool await_ends(struct collector *c)
 {
 	uint64_t counters[CNT_MAX], until = collector_now() + ENDS_NS;
 	struct pollfd ring = {.fd = session_ring_fd(c->session), .events = POLLIN};
@@ -172,4 +183,27 @@ bool collector_await_ends(struct collector *c)
 	collector_pump(
 		c); /* before the next pass, which would take what it does not meet for lost */
 	return waited;
+}
+
+/* Has a socket ended since the last pass began? It may be neither in its rows nor in its counts. */
+static bool ended_meanwhile(struct collector *c)
+{
+	uint64_t now[CNT_MAX];
+
+	return !session_counters(c->session, now) && now[CNT_ENDED] != c->before_pass[CNT_ENDED];
+}
+
+void collector_last_refresh(struct collector *c)
+{
+	bool again;
+	int i;
+
+	for (i = 0; i < LAST_PASSES; i++) {
+		collector_refresh(c);
+		again = ended_meanwhile(c);
+		if ((again || *session_by_sockets(c->session)) && await_ends(c))
+			again = true;
+		if (!again)
+			break;
+	}
 }
