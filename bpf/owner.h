@@ -34,24 +34,29 @@ struct pylong {
 #define PYLONG_SIZE 16
 #define PYLONG_READ 20 /* no byte behind a third digit */
 
-/* Does the process still say of V's loop what it said when V was made? */
+/*
+ * Does the process still say of V's loop what it said when V was made? In one buffer: on the way to
+ * a send the stack is nearly used up.
+ */
 static __always_inline bool loop_stands(const struct loop_val *v)
 {
 	struct pylong n = {};
-	__u64 at, self = 0;
+	__u64 self;
 
-	if (bpf_probe_read_user(&self, 8, (void *)v->at))
+	if (bpf_probe_read_user(&n, 8, (void *)v->at))
 		return false;
+	self = n.size;
 	if (!v->pylong)
 		return self == v->thread_self;
-	at = self;
-	if (bpf_probe_read_user(&n, PYLONG_READ, (void *)(at + PYLONG_SIZE)))
+	if (bpf_probe_read_user(&n, PYLONG_READ, (void *)(self + PYLONG_SIZE)))
 		return false;
 	self = n.digits[0] | (__u64)n.digits[1] << 30;
 	if (n.size == 3)
 		self |= (__u64)n.digits[2] << 60;
 	return (n.size == 2 || n.size == 3) && self == v->thread_self;
 }
+
+static const struct loop_val loop_asked;
 
 /* Does LOOP run on the current thread? Asks the collector once about a loop that it does not know.
  */
@@ -60,7 +65,6 @@ static __noinline int loop_is_ours(__u64 loop, __u32 tgid)
 	struct task_struct *task = this_task();
 	struct loop_key key = {.loop = loop, .tgid = tgid};
 	struct loop_val *v = bpf_map_lookup_elem(&loops, &key);
-	struct loop_val asked = {};
 	struct ev_loop *e;
 
 	if (v && !v->thread_self)
@@ -69,7 +73,7 @@ static __noinline int loop_is_ours(__u64 loop, __u32 tgid)
 		return is_pthread(v->thread_self, thread_self(task));
 	if (v)
 		bpf_map_delete_elem(&loops, &key);
-	if (bpf_map_update_elem(&loops, &key, &asked, BPF_NOEXIST))
+	if (bpf_map_update_elem(&loops, &key, &loop_asked, BPF_NOEXIST))
 		return -1;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
