@@ -25,15 +25,6 @@ enum { ENTRY_KEY = 1, ENTRY_VALUE = 2, ENTRY_WORDS = 3 };
 /* Words of a PyDictKeysObject's header. */
 #define KEYS_WORDS 5
 
-/* An int of two or three digits of 30 bits, as addresses are (Include/longintrepr.h). */
-struct pylong {
-	__s64 size;
-	__u32 digits[3];
-	__u32 pad;
-};
-#define PYLONG_SIZE 16
-#define PYLONG_READ 20 /* no byte behind a third digit */
-
 /*
  * Does the process still say of V's loop what it said when V was made? In one buffer: on the way to
  * a send the stack is nearly used up.
@@ -48,14 +39,11 @@ static __always_inline bool loop_stands(const struct loop_val *v)
 	self = n.size;
 	if (!v->pylong)
 		return self == v->thread_self;
-	if (bpf_probe_read_user(&n, PYLONG_READ, (void *)(self + PYLONG_SIZE)))
-		return false;
-	self = n.digits[0] | (__u64)n.digits[1] << 30;
-	if (n.size == 3)
-		self |= (__u64)n.digits[2] << 60;
-	return (n.size == 2 || n.size == 3) && self == v->thread_self;
+	return !bpf_probe_read_user(&n, PYLONG_READ, (void *)(self + PYLONG_SIZE)) &&
+	       pylong_address(&n) == v->thread_self;
 }
 
+/* What is known of a loop between the question and the answer: nothing. Not on the stack either. */
 static const struct loop_val loop_asked;
 
 /* Does LOOP run on the current thread? Asks the collector once about a loop that it does not know.

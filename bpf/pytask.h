@@ -62,6 +62,25 @@ enum { STREAM_LOOP = 1, STREAM_BUFFER = 2, STREAM_WAITER = 4, STREAM_WORDS = 5 }
 /* Words of uvloop's Loop object in which it may hold its uv_loop_t: 3 in uvloop 0.17. */
 enum { UV_LOOP_FROM = 2, UV_LOOP_TO = 6 };
 
+/* An int from its ob_size on (Include/longintrepr.h of 3.9 to 3.11). */
+struct pylong {
+	__s64 size;
+	__u32 digits[3]; /* of 30 bits */
+	__u32 pad;
+};
+#define PYLONG_SIZE 16 /* offset of ob_size */
+#define PYLONG_READ 20 /* bytes; no byte behind a third digit */
+
+/* The address that N is, which takes two or three digits; 0: it is none. */
+LEDGER_INLINE __u64 pylong_address(const struct pylong *n)
+{
+	__u64 low = n->digits[0] | (__u64)n->digits[1] << 30;
+
+	if (n->size == 3)
+		return low | (__u64)n->digits[2] << 60;
+	return n->size == 2 ? low : 0;
+}
+
 /* PyObject head and the loop, at 0 of every Task. */
 struct pytask_head {
 	__u64 refcnt;

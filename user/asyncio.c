@@ -15,8 +15,8 @@
 #include "asyncio_int.h"
 #include "procinfo.h"
 #include "pyloop.h"
-#include "pyuv.h"
 #include "pystream.h"
+#include "pyuv.h"
 #include "remote.h"
 
 #define RETRIES_MAX 400 /* of 1 ms; then the next connection asks again */
@@ -177,26 +177,20 @@ int runtime_tell_loop(struct runtimes *r, struct runtime *p, uint64_t loop, uint
 	return e ? e : session_loop_set(r->s, p->tgid, loop, &val);
 }
 
-void runtime_keep_loop(struct runtime *p, uint64_t loop)
-{
-	int i;
-
-	for (i = 0; i < p->n_loops; i++)
-		if (p->loops[i] == loop)
-			return;
-	if (p->n_loops < LOOPS_MAX)
-		p->loops[p->n_loops++] = loop;
-}
-
 void runtimes_loop(struct runtimes *r, const struct ev_loop *e)
 {
 	struct runtime *p = find(r, e->head.tgid);
 
 	if (!p)
 		return;
-	/* Unless that is known, it stays "asked", and its owners unverified, until the refresh. */
-	runtime_tell_loop(r, p, e->loop, e->thread_self);
-	runtime_keep_loop(p, e->loop);
+	if (!runtime_tell_loop(r, p, e->loop, e->thread_self))
+		return;
+	/* Not to be asked at each send, it stays "asked", and its owners unverified, until the
+	 * refresh. */
+	if (p->n_unanswered < UNANSWERED_MAX)
+		p->unanswered[p->n_unanswered++] = e->loop;
+	else
+		session_loop_forget(r->s, p->tgid, e->loop);
 }
 
 void runtimes_budget(struct runtimes *r, uint32_t tgid)
@@ -253,21 +247,15 @@ void runtimes_finding(struct runtimes *r, uint32_t tgid)
 void runtimes_refresh(struct runtimes *r)
 {
 	struct runtime *p, *tmp;
-	int i;
 
 	HASH_ITER (hh, r->procs, p, tmp) {
 		/* Given up, while a busy host had not let it initialise: its one connection may be
 		 * open already. */
 		if (p->state == RT_ASKED && p->rt.state == RT_WAITING && p->module)
 			runtime_find_tasks(r, p);
-		for (i = 0; i < p->n_loops; i++) {
-			if (!runtime_tell_loop(r, p, p->loops[i], 0))
-				continue;
-			/* It has ended, its memory is another loop's, or its thread could not be
-			 * told: ask when it is seen again. */
-			session_loop_forget(r->s, p->tgid, p->loops[i]);
-			p->loops[i--] = p->loops[--p->n_loops];
-		}
+		/* The recorder asks again when it sees them. */
+		while (p->n_unanswered)
+			session_loop_forget(r->s, p->tgid, p->unanswered[--p->n_unanswered]);
 	}
 }
 

@@ -12,9 +12,9 @@
 #include "golang.h"
 #include "pyimage.h"
 
-#define BUDGET_YOUNG 2048   /* calls of Task.cancel while a process is young */
-#define BUDGET_FOUND 262144 /* ... after a finding */
-#define LOOPS_MAX    64
+#define BUDGET_YOUNG   2048   /* calls of Task.cancel while a process is young */
+#define BUDGET_FOUND   262144 /* ... after a finding */
+#define UNANSWERED_MAX 64
 
 struct runtime {
 	uint32_t tgid;
@@ -31,8 +31,8 @@ struct runtime {
 	bool reported;
 	bool generous; /* its budget is that of a process with a finding */
 	bool go_tried; /* the second layout of Go, too */
-	int n_loops;
-	uint64_t loops[LOOPS_MAX];
+	int n_unanswered;
+	uint64_t unanswered[UNANSWERED_MAX]; /* loops that the recorder asked about in vain */
 	char note[128];
 	UT_hash_handle hh;
 };
@@ -58,8 +58,6 @@ void runtime_report_once(struct runtimes *r, struct runtime *p);
 
 /* Tells the recorder on which thread of P LOOP runs; TP as in pyuv_thread(). 0 or -errno. */
 int runtime_tell_loop(struct runtimes *r, struct runtime *p, uint64_t loop, uint64_t tp);
-/* ... and each refresh again. */
-void runtime_keep_loop(struct runtime *p, uint64_t loop);
 
 /* What has P mapped, and what is that? Ends in a state; RT_WAITING: not initialised yet. */
 void runtime_look(struct runtimes *r, struct runtime *p);

@@ -227,8 +227,8 @@ void runtime_find_tasks(struct runtimes *r, struct runtime *p)
 	p->rt.task_type = f->task_type_vaddr ? p->bias + f->task_type_vaddr : 0;
 	p->rt.probe_budget = r->o.precise == PRECISE_AUTO ? BUDGET_YOUNG : 0;
 	p->rt.uv = pyuv_running(p->tgid, p->bias + f->bss_vaddr, f->bss_size, &loop);
-	if (p->rt.uv && !runtime_tell_loop(r, p, loop, 0))
-		runtime_keep_loop(p, loop);
+	if (p->rt.uv)
+		runtime_tell_loop(r, p, loop, 0);
 	runtime_set_state(r, p, RT_READY);
 	runtime_probe(r, p, BUDGET_YOUNG);
 	runtime_report_once(r, p);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "../bpf/pytask.h"
 #include "pyloop.h"
 #include "remote.h"
 
@@ -117,9 +118,8 @@ static int attribute_of(uint32_t pid, uint64_t object, uint32_t version, uint64_
 
 int pyloop_thread(uint32_t pid, uint64_t loop, uint32_t version, struct loop_val *val)
 {
-	uint64_t at, value, body[2] = {0};
-	uint32_t digits[3] = {0};
-	int64_t n;
+	uint64_t at, value;
+	struct pylong n;
 	int e;
 
 	if (version < 0x0309 || version > 0x030b)
@@ -131,18 +131,11 @@ int pyloop_thread(uint32_t pid, uint64_t loop, uint32_t version, struct loop_val
 		return e;
 	if (!value)
 		return -ENOENT;
-	/* A PyLong: ob_size digits of 30 bits; None has no digits that make sense. */
-	e = remote_read(pid, value + 16, body, sizeof(body));
+	/* Not necessarily an int: it is None as long as the loop does not run. */
+	e = remote_read(pid, value + PYLONG_SIZE, &n, PYLONG_READ);
 	if (e)
 		return e;
-	n = (int64_t)body[0];
-	if (n < 1 || n > 3)
-		return -ENOENT;
-	e = remote_read(pid, value + 24, digits, (size_t)n * 4);
-	if (e)
-		return e;
-	val->thread_self =
-		(uint64_t)digits[0] | (uint64_t)digits[1] << 30 | (uint64_t)digits[2] << 60;
+	val->thread_self = pylong_address(&n);
 	val->at = at;
 	val->pylong = 1;
 	return val->thread_self ? 0 : -ENOENT;

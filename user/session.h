@@ -55,11 +55,13 @@ int session_adopt(struct session *s);
 /* The refresh pass (walk.h). Rows are in no order. */
 int session_walk(struct session *s, bool all, const struct walk_told *told, struct walk_kept *kept);
 
+/* What the recorder is told of process TGID. 0 or -errno, as with all below. */
 int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt);
 int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt);
-/* Replaces one field of a live entry without touching what the kernel side counts in it. */
+/* ... and of a loop in it. One that is forgotten is asked about when it is seen again. */
 int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, const struct loop_val *val);
 int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop);
+/* Takes TGID into the tree that a filter follows. */
 int session_follow(struct session *s, uint32_t tgid);
 
 /*

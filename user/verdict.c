@@ -104,6 +104,12 @@ static bool both_verified(const struct owner *a, const struct owner *b)
 	return task_verified(a) && task_verified(b);
 }
 
+/* Is it certain enough whose request was L's, and VICTIM's, to accuse somebody? */
+static bool owners_known(const struct ledger *l, const struct owner *victim)
+{
+	return !l->takeovers && both_verified(victim, &l->owner);
+}
+
 void verdict_reuse(const struct ledger *l, const struct ledger_in *in, const struct owner *who,
 		   uint8_t status, const struct cancel_info *ci, struct verdict_view *v)
 {
@@ -192,15 +198,14 @@ enum confidence verdict_lag(const struct ledger *l, uint8_t status)
 
 enum confidence verdict_buffered(const struct ledger *l, const struct owner *victim)
 {
-	if (!ledger_self_read(l) || l->takeovers || ledger_multiplexed(l) ||
-	    !both_verified(victim, &l->owner))
+	if (!ledger_self_read(l) || ledger_multiplexed(l) || !owners_known(l, victim))
 		return CONF_SUSPECT;
 	return CONF_LIKELY;
 }
 
 enum confidence verdict_answered(const struct ledger *l, const struct owner *victim)
 {
-	return l->takeovers || !both_verified(victim, &l->owner) ? CONF_SUSPECT : CONF_LIKELY;
+	return owners_known(l, victim) ? CONF_LIKELY : CONF_SUSPECT;
 }
 
 enum confidence verdict_idle(const struct ledger *l, bool named)

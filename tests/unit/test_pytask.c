@@ -166,9 +166,44 @@ static void no_other_object_ever_passes_for_the_owner(void **state)
 	}
 }
 
+/* As Python makes one: base 2^30, the least digit first, no more digits than it takes. */
+static void an_address_is_read_out_of_a_python_int(void **state)
+{
+	static const uint64_t addresses[] = {
+		1ULL << 30, 0x7f1234567840, 0xffff9abcdef0, (1ULL << 60) - 1, 1ULL << 60, ~0ULL,
+	};
+	struct pylong n;
+	uint64_t rest;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		memset(&n, 0xff, sizeof(n)); /* what lies behind the int */
+		n.size = 0;
+		for (rest = addresses[i]; rest; rest /= 1 << 30)
+			n.digits[n.size++] = (uint32_t)(rest % (1 << 30));
+		assert_int_equal(pylong_address(&n), addresses[i]);
+		n.size = -n.size;
+		assert_int_equal(pylong_address(&n), 0);
+	}
+}
+
+static void what_is_no_int_of_that_size_is_no_address(void **state)
+{
+	static const int64_t sizes[] = {0, 1, 4, -1, INT64_MIN, INT64_MAX, 0x7f1234567840};
+	struct pylong n = {.digits = {1, 2, 3}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		n.size = sizes[i];
+		assert_int_equal(pylong_address(&n), 0);
+	}
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[N_CASES + 2];
+	struct CMUnitTest tests[N_CASES + 4];
 	size_t i;
 
 	memset(tests, 0, sizeof(tests));
@@ -180,5 +215,7 @@ int main(void)
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(
 		without_a_known_type_the_name_still_tells_tasks_apart);
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(no_other_object_ever_passes_for_the_owner);
+	tests[i++] = (struct CMUnitTest)cmocka_unit_test(an_address_is_read_out_of_a_python_int);
+	tests[i++] = (struct CMUnitTest)cmocka_unit_test(what_is_no_int_of_that_size_is_no_address);
 	return _cmocka_run_group_tests("pytask", tests, i, NULL, NULL);
 }
