@@ -14,12 +14,13 @@ guest="qemu-system-x86 lz4 zstd busybox-static"
 arm64="qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 # The corpus: real clients, and the servers they talk to.
 corpus="memcached mariadb-server openssl python3-aiohttp python3-aiomysql
-	python3-pymemcache lua5.1 lua-redis lua-socket ruby ruby-connection-pool php-cli php-predis
+	python3-eventlet python3-gevent python3-pymemcache python3-trio lua5.1 lua-redis lua-socket
+	ruby ruby-connection-pool php-cli php-predis
 	golang-go rustc cargo librust-tokio-dev openjdk-17-jdk-headless"
 # Of these, what only the correct clients need.
-corpus="$corpus curl libredis-fast-perl nginx-light php-redis postgresql python3-aiopg python3-h2
-	python3-psycopg python3-psycopg-pool python3-psycopg2 python3-requests python3-uvloop
-	python3-websockets ruby-dalli"
+corpus="$corpus curl libredis-fast-perl nginx-light php-redis postgresql python3-aiopg
+	python3-asyncpg python3-h2 python3-ldap python3-psycopg python3-psycopg-pool
+	python3-psycopg2 python3-requests python3-uvloop python3-websockets ruby-dalli"
 # Node brings an npm along where it does not come from Debian.
 command -v node >/dev/null || corpus="$corpus nodejs"
 command -v npm >/dev/null || corpus="$corpus npm"

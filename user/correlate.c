@@ -89,6 +89,18 @@ static void note_base(struct track *t, const struct ev_step *e)
 	t->base_rx_bytes = e->l.rx_bytes - (came ? e->l.residue_bytes : 0);
 }
 
+/* One more, if the replies to those before are not known to have come. */
+static void note_overtaken(struct track *t, const struct ev_step *e)
+{
+	bool unread = (e->in.what & LE_UNREAD) && e->in.unread_exact;
+
+	t->overtaken = e->l.watch ? t->overtaken + 1 : 1;
+	t->old_unread = unread && t->overtaken == 1 ? e->in.unread : 0;
+	t->base_rx_bytes = e->l.rx_bytes;
+	t->lag_ns = t->lags = 0;
+	t->patient = false;
+}
+
 static void on_send(struct correlator *c, struct track *t, const struct ev_step *e)
 {
 	const uint32_t named = LE_REUSED | LE_REUSED_RESIDUE | LE_SWALLOWED | LE_OVERTAKEN;
@@ -155,6 +167,8 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 		t->swallowed = (what & LE_SWALLOWED) != 0;
 		if (t->swallowed)
 			note_base(t, e);
+		else
+			note_overtaken(t, e);
 		t->quiet = v.quiet;
 		t->rest_ns = 0;
 		t->span_ns = span_of(e);
@@ -204,13 +218,24 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 	}
 }
 
+/*
+ * It closes with a lag that no request will make certain. What came later than replies do is a late
+ * one, to a client that may know it by a number.
+ */
+static bool lag_at_close(const struct track *t, const struct ledger *l)
+{
+	return track_lag_certain(t, l) || t->rest_ns != track_rests_since(l) || t->prompt;
+}
+
 static void on_close(struct correlator *c, struct track *t, const struct ev_step *e)
 {
 	unsigned int closed;
 	struct finding f;
 
-	if (e->in.what & LE_LAGGED)
+	if ((e->in.what & LE_LAGGED) && lag_at_close(t, &e->l))
 		track_lag_seen(c, t, e->in.unread, e->head.ts);
+	else if (t->lag_ns == track_rests_since(&e->l))
+		track_lag_last(c, t, e->head.ts);
 	/* A last word on the way out: nothing was read after it. */
 	if (t->watching && t->held && ledger_owed(&e->l)) {
 		t->held = false;

@@ -47,6 +47,43 @@ static void watch_ends(struct correlator *c, struct track *t)
 		track_end(c, t);
 }
 
+/* How long nobody has to have asked where only the next request would make a lag certain. */
+#define ASK_NS (2000 * NS_PER_MS)
+
+/*
+ * The same lag was found twice at this rest. A server may answer out of order, and a client that
+ * knows replies by a number looks just like that when it gives one up: until its next exchange,
+ * which takes the late reply too. So that is waited for, but not for ever: a lag that came as soon
+ * as replies do is told before, one that came later is not.
+ */
+static bool lag_told(struct track *t, const struct ledger *l, uint64_t since, uint64_t now)
+{
+	if (track_lag_certain(t, l))
+		return true;
+	if (t->lag_ns != since) {
+		t->lags = t->lag_ns && l->continued == t->lag_continued ? t->lags + 1 : 1;
+		t->lag_ns = since;
+		t->lag_seen_ns = now;
+		t->lag_requests = l->requests;
+		t->lag_continued = l->continued;
+	}
+	if (now < t->lag_seen_ns + ASK_NS)
+		return false;
+	t->patient = !t->prompt;
+	return t->prompt;
+}
+
+/* A look at T, which rests SINCE then, is the first one at this rest. */
+static void new_rest(struct track *t, uint64_t since, uint32_t unread)
+{
+	if (!t->rest_unread) /* nothing lay there by the end of the rest before */
+		t->lag_ns = t->lags = 0;
+	t->rest_ns = since;
+	t->rest_unread = unread;
+	t->prompt = unread != 0;
+	t->patient = false;
+}
+
 /*
  * Two looks at a connection that nobody has used in between: whoever reads replies as they come has
  * read what the first one found. What comes later than a reply may is a push, or a goodbye.
@@ -55,20 +92,22 @@ void correlate_rest(struct correlator *c, const struct ledger_row *row, uint64_t
 {
 	struct track *t = track_find(c, row->cookie);
 	const struct ledger *l = &row->l;
-	uint64_t since = l->last_rx_ns > l->last_tx_ns ? l->last_rx_ns : l->last_tx_ns;
+	uint64_t since = track_rests_since(l);
 	uint32_t unread;
 
 	if (!t || !t->watching || t->swallowed)
 		return;
 	unread = ledger_lags(l, row->unread) ? row->unread : 0;
-	if (unread && t->rest_ns == since && t->rest_unread) {
+	if (t->rest_ns != since) {
+		new_rest(t, since, unread);
+	} else if (unread && t->rest_unread) {
 		t->l = row->l;
-		track_lag_seen(c, t, unread, now);
+		if (lag_told(t, l, since, now))
+			track_lag_seen(c, t, unread, now);
 		return;
-	}
-	if (t->rest_ns != since || now <= since + t->span_ns)
+	} else if (now <= since + t->span_ns) {
 		t->rest_unread = unread;
-	t->rest_ns = since;
+	}
 	/* A lag shows at each rest, and what comes later than a reply could is none. */
 	if (!ledger_owed(l) && !t->rest_unread && now > since + t->span_ns)
 		watch_ends(c, t);
@@ -133,7 +172,7 @@ bool correlate_watching(const struct correlator *c)
 	const struct track *t;
 
 	for (t = c->tracks; t; t = t->hh.next)
-		if (t->watching)
+		if (t->watching && !t->patient)
 			return true;
 	return pools_losing(c->pools);
 }
@@ -188,6 +227,12 @@ void correlate_seen(struct correlator *c, const struct ledger_row *row)
 {
 	struct track *t = track_find(c, row->cookie);
 
+	/* The recorder has seen so many requests in step that it watches no more. */
+	if (t && t->watching && !t->swallowed && !row->l.watch &&
+	    row->l.requests > t->l.requests + 1) {
+		watch_ends(c, t);
+		t = track_find(c, row->cookie);
+	}
 	if (t)
 		t->round = c->round + 1;
 	/* What a look had found abandoned was answered or used since, by steps that were not told.
@@ -230,6 +275,7 @@ void correlate_round(struct correlator *c, uint64_t now)
 		/* A track made since the round began was not in it yet. */
 		if (t->round + 1 >= c->round)
 			continue;
+		track_lag_last(c, t, now);
 		track_release(c, t, CONF_NONE, "");
 		if (t->open_ns && !track_gap(c, t, now)) {
 			story_add(&t->story, now, TL_CLOSE, 0, NULL);
@@ -259,6 +305,7 @@ void correlate_finish(struct correlator *c, uint64_t now)
 	struct track *t, *tmp;
 
 	HASH_ITER (hh, c->tracks, t, tmp) {
+		track_lag_last(c, t, now);
 		track_release(c, t, CONF_NONE, "");
 		if (t->due_ns && t->due_ns <= now)
 			on_due(c, t, now);

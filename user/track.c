@@ -185,6 +185,24 @@ void track_lag_seen(struct correlator *c, struct track *t, uint32_t unread, uint
 		"its wait had ended, it asked again, and replies have been one behind since");
 }
 
+bool track_lag_certain(const struct track *t, const struct ledger *l)
+{
+	if (!wait_perhaps(t->watched))
+		return true;
+	/* That one was taken. (In frames, more of it could come, but not at once.) */
+	if (t->old_unread && t->prompt && l->rx_bytes - t->base_rx_bytes >= t->old_unread)
+		return true;
+	/* Who knows replies by a number has thrown one away by the end of his next exchange. */
+	return t->lag_ns && l->requests != t->lag_requests && l->continued == t->lag_continued &&
+	       t->lags >= t->overtaken;
+}
+
+void track_lag_last(struct correlator *c, struct track *t, uint64_t now)
+{
+	if (t->watching && !t->swallowed && t->lag_ns && t->lag_ns == t->rest_ns && t->prompt)
+		track_lag_seen(c, t, t->rest_unread, now);
+}
+
 bool track_gap(struct correlator *c, struct track *t, uint64_t now)
 {
 	struct finding f;

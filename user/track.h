@@ -49,6 +49,18 @@ struct track {
 	uint64_t span_ns; /* how long after a request its reply may take */
 	uint64_t rest_ns; /* it rests since then, and a look has found it so */
 	uint32_t rest_unread;
+	bool prompt; /* ... and so had the first look at this rest */
+	/*
+	 * Since when it rested with a lag that may yet be none: of a server that answers out of
+	 * order, to a client that knows replies by a number. 0: there was none. Then, when it was
+	 * seen, and what the ledger counted.
+	 */
+	uint64_t lag_ns, lag_seen_ns;
+	uint32_t lag_requests, lag_continued;
+	uint32_t lags;	     /* rests with a lag, one after the other */
+	uint32_t overtaken;  /* requests, whose late replies may come one at a time */
+	uint32_t old_unread; /* the only one's reply, all of it, lay there as it was overtaken */
+	bool patient;	     /* only what is asked next can tell: no need to look often */
 	/* Before the first byte of the reply that was abandoned. */
 	uint64_t base_rx_bytes;
 	uint32_t base_reads, base_sends;
@@ -99,6 +111,20 @@ void track_lag_stays(struct correlator *c, struct track *t, enum confidence conf
 		     const char *why);
 /* ... by UNREAD bytes, owed before, which lie there after it has read. */
 void track_lag_seen(struct correlator *c, struct track *t, uint32_t unread, uint64_t now);
+
+/*
+ * Are the bytes that lie unread, with the ledger at L, certainly no late reply to the request that
+ * was overtaken?
+ */
+bool track_lag_certain(const struct track *t, const struct ledger *l);
+/* Nothing more will be heard of it: a lag that came as soon as a reply does is told now. */
+void track_lag_last(struct correlator *c, struct track *t, uint64_t now);
+
+/* Since when nobody has used a connection. */
+static inline uint64_t track_rests_since(const struct ledger *l)
+{
+	return l->last_rx_ns > l->last_tx_ns ? l->last_rx_ns : l->last_tx_ns;
+}
 
 /* One word about a socket whose evidence has a gap. True: there is one, say no more. */
 bool track_gap(struct correlator *c, struct track *t, uint64_t now);

@@ -77,6 +77,40 @@ async def psycopg_async_pool(args, truth):
         await with_pool(args, truth, lambda: Acquire(pool.connection()), "SELECT pg_sleep(%s)")
 
 
+async def asyncpg_pool(args, truth):
+    """Asks by CancelRequest for the end of the statement, and keeps the connection."""
+    import asyncpg
+
+    async def stuck(connection, seconds, begun):
+        begun.set()
+        await connection.execute(f"SELECT pg_sleep({seconds})")
+
+    async def timed(connection, seconds, limit):
+        try:
+            await connection.execute(f"SELECT pg_sleep({seconds})", timeout=limit)
+        except asyncio.TimeoutError:
+            truth.gave_up()
+
+    async def work(number, varied):
+        tag, begun = truth.tag(), asyncio.Event()
+        seconds, limit = varied.choice((0.3, 0.004)), varied.uniform(0, 0.004)
+        if number % 3 == 0:
+            async with pool.acquire() as connection:
+                await timed(connection, seconds, limit)
+        elif number % 3 == 1:
+            async with pool.acquire() as connection:
+                await cancelled(truth, stuck(connection, seconds, begun), limit, begun)
+                truth.judge(await connection.fetchval("SELECT $1::text", tag), tag)
+        else:
+            await cancelled(truth, stuck(pool, seconds, begun), limit, begun)
+        truth.judge(await pool.fetchval("SELECT $1::text", tag), tag)
+
+    async with asyncpg.create_pool(host="127.0.0.1", port=args.port, user="corpus",
+                                   database="postgres", min_size=2, max_size=args.tasks,
+                                   ssl=False) as pool:
+        await workers(args, work)
+
+
 async def aiomysql_pool(args, truth):
     import aiomysql
     async with aiomysql.create_pool(host="127.0.0.1", port=args.port, user="root", minsize=2,
@@ -114,7 +148,7 @@ async def shield(args, truth):
         await free.get_nowait().close()
 
 
-WAYS = {"aiopg": aiopg_pool, "psycopg-pool": psycopg_async_pool, "aiomysql": aiomysql_pool,
+WAYS = {"aiopg": aiopg_pool, "asyncpg": asyncpg_pool, "psycopg-pool": psycopg_async_pool, "aiomysql": aiomysql_pool,
         "shield": shield}
 
 

@@ -84,6 +84,7 @@ MARIADB = ("--port", "{mariadb}", "--seed", "{seed}")
 PYTHON_REDIS = ("program:redis-server", "python:redis")
 AIOREDIS = ("program:redis-server", "python:aioredis")
 UVLOOP = ("--loop", "uvloop")
+FEWER = ("--operations", "200")
 
 
 def ways(*names, server, more=()):
@@ -123,15 +124,21 @@ PYTHON_CLIENTS = [
          ("one at a time, late", (*REDIS, "--cancelled", "300", "--sequential",
                                   "--order", "late"))], AIOREDIS,
         "the hardest: one reader task, a queue of waiters, and the bug's system calls"),
-    row("aiopg", "correct_databases.py", ways("aiopg", server=POSTGRES), ("python:aiopg",)),
-    row("psycopg-pool-async", "correct_databases.py", ways("psycopg-pool", server=POSTGRES),
+    row("aiopg", "correct_databases.py", ways("aiopg", server=POSTGRES, more=FEWER),
+        ("python:aiopg",)),
+    row("psycopg-pool-async", "correct_databases.py",
+        ways("psycopg-pool", server=POSTGRES, more=FEWER),
         ("python:psycopg_pool",)),
+    row("asyncpg", "correct_databases.py",
+        [(loop, (*POSTGRES, "--way", "asyncpg", "--loop", loop, "--operations", "100"))
+         for loop in ("asyncio", "uvloop")],
+        ("python:asyncpg", "python:uvloop"), "CancelRequest beside it, then the drain"),
     row("aiomysql", "correct_databases.py", ways("aiomysql", server=MARIADB),
         ("python:aiomysql",)),
     row("asyncio-shield", "correct_databases.py", ways("shield", server=POSTGRES),
         ("python:psycopg",), "who asked is cancelled; the exchange is not, and ends"),
     row("uvloop-postgres", "correct_databases.py",
-        ways("aiopg", "psycopg-pool", "shield", server=POSTGRES, more=UVLOOP),
+        ways("aiopg", "psycopg-pool", "shield", server=POSTGRES, more=(*UVLOOP, *FEWER)),
         ("python:aiopg", "python:psycopg_pool", "python:uvloop")),
     row("uvloop-aiomysql", "correct_databases.py", ways("aiomysql", server=MARIADB, more=UVLOOP),
         ("python:aiomysql", "python:uvloop")),
@@ -149,6 +156,21 @@ PYTHON_CLIENTS = [
         ways("notify", server=POSTGRES, more=("--operations", "150")), ("python:psycopg2",)),
     row("streamed-rows", "correct_postgres.py", ways("stream", server=POSTGRES),
         ("python:psycopg2", "python:psycopg")),
+]
+
+LINE = ("--port", "{line}", "--seed", "{seed}", "--timings", "{timings}")
+GREEN = [
+    row("greenlets-with-care", "greenlets.py",
+        [(f"{library} {then}", (*LINE, "--library", library, "--then", then))
+         for library, then in (("gevent", "drained"), ("eventlet", "closed"))],
+        ("python:gevent", "python:eventlet")),
+    row("trio-with-care", "trio_pool.py",
+        [(f"{way} {then}", (*LINE, "--way", way, "--then", then))
+         for way, then in (("deadline", "drained"), ("cancel", "closed"))], ("python:trio",)),
+    row("ldap-timeouts", "correct_ldap.py",
+        [("", ("--port", "{ldap}", "--seed", "{seed}", "--operations", "32", "--tasks", "16"))],
+        ("python:ldap",),
+        "late replies, out of order, to a client that knows them by a number"),
 ]
 
 HTTP = ("--port", "{http}", "--seed", "{seed}")
@@ -261,4 +283,4 @@ LANGUAGES = [
         ways("timeout", "select", "abort", "whole", server=TAG), ("crate:tokio",)),
 ]
 
-ROWS = [*WAITS, *EVENTS, *HANDS, *PYTHON_CLIENTS, *NETWORK, *LANGUAGES]
+ROWS = [*WAITS, *EVENTS, *HANDS, *PYTHON_CLIENTS, *GREEN, *NETWORK, *LANGUAGES]

@@ -66,6 +66,12 @@ ROWS = [
     Row("handshake-timeout", "F2", True, "sync_pool.py", socket_orders(*LINE, "--handshake")),
     Row("python-alarm", "F1", True, "sync_pool.py", socket_orders(*LINE), (),
         "the plain socket beside the row `tls`"),
+    Row("greenlets", "F1", True, "greenlets.py",
+        [(f"{library} {label}", (*words, "--library", library), form)
+         for library in ("gevent", "eventlet") for label, words, form in socket_orders(*LINE)],
+        ("python:gevent", "python:eventlet")),
+    Row("trio-pool", "F1", True, "trio_pool.py", ways(("deadline", "cancel"), *LINE),
+        ("python:trio",)),
     Row("rust-std-timeout", "F1", True, "std_timeout.rs", socket_orders(*LINE)),
     Row("rust-tokio-drop", "F1", True, "tokio_drop.rs",
         [(f"{label} {threads}", (*words, "--threads", count), form)

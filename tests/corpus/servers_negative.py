@@ -4,6 +4,7 @@
 {tag}        tag_server.c: late replies on demand     {goodbye}   the same; it hangs up on the idle
 {postgres}   a PostgreSQL of our own                  {mariadb}   a MariaDB of our own
 {http}       HTTP/1.1, late replies on demand         {nginx}     nginx in front of it, keep-alive
+{ldap}       LDAP, each search answered when its time has come, which its base says
 
 The data bases run as `nobody`: they refuse root. All is in the run's directory.
 """
@@ -185,6 +186,52 @@ class HTTP(Threads):
         super().__init__(server, Answers)
 
 
+class Searches(socketserver.BaseRequestHandler):
+    """As much of LDAP (RFC 4511) as a bind and searches take; `ou=MS` is answered so much later."""
+
+    BIND, UNBIND, SEARCH = 0x60, 0x42, 0x63
+    DONE = b"\x07\x0a\x01\x00\x04\x00\x04\x00"  # success, no DN, no message
+
+    def handle(self):
+        quick(self.request)
+        self._whole = threading.Lock()
+        stream = self.request.makefile("rb")
+        while (message := self._message(stream)):
+            number, kind = message[:2 + message[1]], message[2 + message[1]]
+            if kind == self.BIND:
+                self._answer(number, b"\x61")
+            elif kind == self.SEARCH:
+                after = int(re.search(rb"ou=(\d+)", message)[1]) / 1000
+                threading.Timer(after, self._answer, (number, b"\x65")).start()
+            elif kind == self.UNBIND:
+                return
+
+    @staticmethod
+    def _message(stream):
+        head = stream.read(2)
+        if len(head) < 2:
+            return b""
+        size = head[1]
+        if size & 0x80:
+            size = int.from_bytes(stream.read(size & 0x7f), "big")
+        return stream.read(size)
+
+    def _answer(self, number, kind):
+        body = number + kind + self.DONE
+        try:
+            with self._whole:
+                self.request.sendall(bytes((0x30, len(body))) + body)
+        except OSError:
+            pass
+
+
+class LDAP(Threads):
+    def __init__(self, run):
+        server = TCPServer(("127.0.0.1", 0), None)
+        self.port = server.server_address[1]
+        super().__init__(server, Searches)
+
+
 NGINX = """
 daemon off; master_process off; pid {home}/nginx.pid; error_log {home}/error.log;
 events {{ worker_connections 256; }}
@@ -210,4 +257,5 @@ def nginx_configuration(home, port, upstream, timeout="5s"):
     return path
 
 
-SERVERS = {"tag": Tag, "goodbye": Goodbye, "postgres": Postgres, "mariadb": MariaDB, "http": HTTP}
+SERVERS = {"tag": Tag, "goodbye": Goodbye, "postgres": Postgres, "mariadb": MariaDB, "http": HTTP,
+           "ldap": LDAP}

@@ -34,13 +34,20 @@ class Line:
     def ask(self, request):
         self.truth.before_send()
         self.sock.sendall(request.encode() + b"\n")
+        self.truth.judge(self._next().decode(), request)
+
+    def drain(self):
+        self._next()
+
+    def _next(self):
         while b"\n" not in self._have:
             more = self.sock.recv(4096)
             if not more:
                 raise ConnectionError("the server hung up")
             self._have += more
+        self.truth.took(self._have)
         line, _, self._have = self._have.partition(b"\n")
-        self.truth.judge(line.decode(), request)
+        return line
 
 
 class Pool:

@@ -21,7 +21,7 @@ import time
 class Connection:
     def __init__(self, sock):
         self.port = sock.getsockname()[1]
-        self.wrong = self.abandoned = self.operations = 0
+        self.wrong = self.abandoned = self.operations = self.merged = 0
         self.closed = False
         self.reuse = {"unread": 0, "outstanding": 0}
         self._sock = sock
@@ -41,12 +41,16 @@ class Connection:
         self.abandoned += 1
         self._owed = True
 
+    def took(self, lines):
+        """What one read has taken: with more than one reply, the rest lies in our own buffer."""
+        self.merged += lines.count(b"\n") > 1
+
     def judge(self, answer, expected):
         self.wrong += answer != expected
 
     def truth(self):
         return {"wrong": self.wrong, "closed": self.closed, "abandoned": self.abandoned,
-                "reuse": self.reuse}
+                "merged": self.merged, "reuse": self.reuse}
 
 
 class Truth:

@@ -14,6 +14,24 @@ static void rest(struct conn *x, uint64_t now, uint32_t unread)
 	correlate_rest(x->w->c, &row, now);
 }
 
+/* The lag is found by two looks, and nobody asks again until it is told. */
+static void rest_long(struct conn *x, uint64_t since, uint32_t unread)
+{
+	rest(x, since + 180 * MS, unread);
+	rest(x, since + 280 * MS, unread);
+	assert_int_equal(x->w->n, 0);
+	rest(x, since + 2270 * MS, unread);
+	assert_int_equal(x->w->n, 0);
+	rest(x, since + 2280 * MS, unread);
+}
+
+/* One more exchange that begins with what lies there, and leaves as much. */
+static void behind(struct conn *x, uint64_t now, uint32_t unread)
+{
+	SEND(x, now, thread(7), 22, .unread = unread);
+	RECV(x, now + MS, 9);
+}
+
 /* A request of thread 7 at START, and thread 8's 10 ms later: what lay unread then, and why. */
 static struct conn overtaken(struct world *w, uint8_t why, uint32_t unread)
 {
@@ -32,9 +50,7 @@ static void a_reply_that_rests_unread_after_another_was_taken_is_likely(void **s
 	const struct finding *f = &w->said[0];
 
 	RECV(&x, START + 20 * MS, 9);
-	rest(&x, START + 200 * MS, 9);
-	assert_int_equal(w->n, 0);
-	rest(&x, START + 300 * MS, 9);
+	rest_long(&x, START + 20 * MS, 9);
 	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
 	assert_int_equal(f->reuse, REUSE_OUTSTANDING);
 	assert_string_equal(cancel_names[f->cancel], "poll.timeout");
@@ -44,9 +60,223 @@ static void a_reply_that_rests_unread_after_another_was_taken_is_likely(void **s
 	assert_entry(f, 0, 0, TL_REQUEST, 22, "thread 7");
 	assert_entry(f, 1, 5 * MS, TL_CANCEL, 0, "thread 7");
 	assert_entry(f, 2, 10 * MS, TL_REQUEST, 22, "thread 8");
-	rest(&x, START + 400 * MS, 9);
-	correlate_finish(w->c, START + SEC);
+	rest(&x, START + 3 * SEC, 9);
+	correlate_finish(w->c, START + 4 * SEC);
 	assert_int_equal(w->n, 1);
+}
+
+/* A server that answers out of order, to a client that knows replies by a number. */
+static void who_takes_the_late_reply_with_the_next_one_is_not_accused(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	rest(&x, START + 300 * MS, 9);
+	behind(&x, START + 400 * MS, 9);
+	RECV(&x, START + 402 * MS, 9);
+	rest(&x, START + 600 * MS, 0);
+	rest(&x, START + 3 * SEC, 0);
+	CLOSE(&x, START + 4 * SEC);
+	correlate_finish(w->c, START + 5 * SEC);
+	assert_int_equal(w->n, 0);
+}
+
+static void nor_when_another_one_comes_late(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	rest(&x, START + 300 * MS, 9);
+	behind(&x, START + 400 * MS, 9);
+	RECV(&x, START + 402 * MS, 9);
+	/* The same again, at once: the rest between was too short for a look. */
+	SEND(&x, START + 410 * MS, thread(7), 22);
+	SEND(&x, START + 420 * MS, thread(7), 22, .prior = WAIT_POLL_TIMED_OUT);
+	RECV(&x, START + 421 * MS, 9);
+	rest(&x, START + 600 * MS, 9);
+	rest(&x, START + 700 * MS, 9);
+	behind(&x, START + 800 * MS, 9);
+	RECV(&x, START + 802 * MS, 9);
+	/* ... where nobody asks any more how a thread's wait ended. */
+	SEND(&x, START + 810 * MS, thread(7), 22);
+	SEND(&x, START + 820 * MS, thread(7), 22);
+	RECV(&x, START + 821 * MS, 9);
+	rest(&x, START + 1000 * MS, 9);
+	rest(&x, START + 1100 * MS, 9);
+	assert_int_equal(w->n, 0);
+}
+
+static void nor_when_two_come_late_one_at_a_time(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	SEND(&x, START + 20 * MS, thread(7), 22, .prior = WAIT_POLL_TIMED_OUT);
+	RECV(&x, START + 21 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	rest(&x, START + 300 * MS, 9);
+	behind(&x, START + 400 * MS, 9);
+	RECV(&x, START + 402 * MS, 9);
+	rest(&x, START + 600 * MS, 9);
+	rest(&x, START + 700 * MS, 9);
+	assert_int_equal(w->n, 0);
+	/* A third is nobody's. */
+	behind(&x, START + 800 * MS, 9);
+	rest(&x, START + 1000 * MS, 9);
+	rest(&x, START + 1100 * MS, 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+}
+
+static void nor_when_another_one_is_given_up_and_nobody_hears_of_it(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	rest(&x, START + 300 * MS, 9);
+	behind(&x, START + 400 * MS, 9);
+	RECV(&x, START + 402 * MS, 9);
+	SEND(&x, START + 410 * MS, thread(7), 22);
+	SEND(&x, START + 420 * MS, thread(7), 22);
+	RECV(&x, START + 421 * MS, 9);
+	rest(&x, START + 600 * MS, 9);
+	rest(&x, START + 700 * MS, 9);
+	assert_int_equal(w->n, 0);
+}
+
+static void nor_when_he_was_in_step_in_between(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	rest(&x, START + 300 * MS, 9);
+	behind(&x, START + 400 * MS, 9);
+	RECV(&x, START + 402 * MS, 9);
+	rest(&x, START + 600 * MS, 0);
+	behind(&x, START + 700 * MS, 0);
+	/* A push. */
+	rest(&x, START + 900 * MS, 9);
+	rest(&x, START + 1000 * MS, 9);
+	assert_int_equal(w->n, 0);
+}
+
+static void nor_when_one_of_two_lay_there_and_the_other_comes_late(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	SEND(&x, START + 20 * MS, thread(7), 22, .prior = WAIT_POLL_TIMED_OUT, .unread = 9);
+	RECV(&x, START + 21 * MS, 9);
+	RECV(&x, START + 22 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	rest(&x, START + 300 * MS, 9);
+	assert_int_equal(w->n, 0);
+}
+
+static void nor_when_the_rest_of_a_reply_in_frames_comes_late(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 9);
+
+	RECV(&x, START + 20 * MS, 9);
+	RECV(&x, START + 21 * MS, 9);
+	rest(&x, START + 200 * MS, 0);
+	rest(&x, START + 300 * MS, 9);
+	rest(&x, START + 400 * MS, 9);
+	assert_int_equal(w->n, 0);
+}
+
+static void who_is_behind_after_the_next_exchange_is_accused_at_once(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 9);
+	rest(&x, START + 300 * MS, 9);
+	behind(&x, START + 400 * MS, 9);
+	rest(&x, START + 600 * MS, 9);
+	assert_int_equal(w->n, 0);
+	rest(&x, START + 700 * MS, 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+}
+
+static void a_lag_that_came_later_than_replies_do_has_to_stay(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+	unsigned int i;
+
+	RECV(&x, START + 20 * MS, 9);
+	rest(&x, START + 200 * MS, 0);
+	for (i = 3; i < 100; i++) {
+		assert_true(i > 24 || correlate_watching(w->c));
+		rest(&x, START + i * 100 * MS, 9);
+	}
+	/* Only the next exchange can tell: it does not take ten looks a second to wait for it. */
+	assert_false(correlate_watching(w->c));
+	assert_int_equal(w->n, 0);
+	behind(&x, START + 10 * SEC, 9);
+	rest(&x, START + 11 * SEC, 9);
+	assert_true(correlate_watching(w->c));
+	rest(&x, START + 12 * SEC, 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+}
+
+static void a_lag_at_the_end_is_told_if_it_came_at_once(void **state)
+{
+	struct world *w = *state;
+	struct conn at_once = overtaken(w, WAIT_POLL_TIMED_OUT, 0), late, unseen, open;
+
+	RECV(&at_once, START + 20 * MS, 9);
+	rest(&at_once, START + 200 * MS, 9);
+	CLOSE(&at_once, START + 300 * MS, .unread = 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+
+	late = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+	RECV(&late, START + 20 * MS, 9);
+	rest(&late, START + 200 * MS, 0);
+	rest(&late, START + 300 * MS, 9);
+	rest(&late, START + 400 * MS, 9);
+	CLOSE(&late, START + 500 * MS, .unread = 9);
+	assert_int_equal(w->n, 1);
+
+	unseen = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+	RECV(&unseen, START + 20 * MS, 9);
+	CLOSE(&unseen, START + 90 * MS, .unread = 9);
+	assert_int_equal(w->n, 2);
+
+	open = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+	RECV(&open, START + 20 * MS, 9);
+	rest(&open, START + 200 * MS, 9);
+	rest(&open, START + 300 * MS, 9);
+	correlate_finish(w->c, START + 400 * MS);
+	assert_int_equal(w->n, 3);
+}
+
+static void a_watch_that_the_recorder_gave_up_is_over(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+	unsigned int i;
+
+	RECV(&x, START + 11 * MS, 9);
+	RECV(&x, START + 12 * MS, 9);
+	for (i = 2; i < 4 + LEDGER_WATCH; i++) {
+		assert_true(correlate_watching(w->c));
+		SEND(&x, START + i * 10 * MS, thread(7), 22);
+		RECV(&x, START + i * 10 * MS + MS, 9);
+	}
+	assert_int_equal(x.l.watch, 0);
+	rest(&x, START + 500 * MS, 0);
+	assert_false(correlate_watching(w->c));
 }
 
 static void what_lay_unread_at_the_overtaking_request_is_told(void **state)
@@ -71,8 +301,7 @@ static void a_signal_is_named_with_its_sender(void **state)
 	SEND(&x, START, thread(7), 22);
 	SEND(&x, START + 10 * MS, thread(7), 22, .prior = WAIT_POLL_INTERRUPTED, .cancel = &alarm);
 	RECV(&x, START + 20 * MS, 9);
-	rest(&x, START + 200 * MS, 9);
-	rest(&x, START + 300 * MS, 9);
+	rest_long(&x, START + 20 * MS, 9);
 	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
 	assert_string_equal(cancel_names[w->said[0].cancel], "signal");
 	assert_non_null(strstr(w->said[0].cancel_by, "SIGALRM"));
@@ -141,6 +370,12 @@ static void a_late_reply_to_a_slow_server_may_come_late(void **state)
 	rest(&x, START + 7 * SEC, 0);
 	rest(&x, START + 12 * SEC, 9);
 	rest(&x, START + 13 * SEC, 9);
+	assert_int_equal(w->n, 0);
+	/* Each of them does, and shows as late. */
+	behind(&x, START + 14 * SEC, 9);
+	rest(&x, START + 15 * SEC, 0);
+	rest(&x, START + 19 * SEC, 9);
+	rest(&x, START + 20 * SEC, 9);
 	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
 }
 
@@ -223,6 +458,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_reply_that_rests_unread_after_another_was_taken_is_likely),
+		TEST(who_takes_the_late_reply_with_the_next_one_is_not_accused),
+		TEST(nor_when_another_one_comes_late),
+		TEST(nor_when_two_come_late_one_at_a_time),
+		TEST(nor_when_another_one_is_given_up_and_nobody_hears_of_it),
+		TEST(nor_when_he_was_in_step_in_between),
+		TEST(nor_when_one_of_two_lay_there_and_the_other_comes_late),
+		TEST(nor_when_the_rest_of_a_reply_in_frames_comes_late),
+		TEST(who_is_behind_after_the_next_exchange_is_accused_at_once),
+		TEST(a_lag_that_came_later_than_replies_do_has_to_stay),
+		TEST(a_lag_at_the_end_is_told_if_it_came_at_once),
+		TEST(a_watch_that_the_recorder_gave_up_is_over),
 		TEST(what_lay_unread_at_the_overtaking_request_is_told),
 		TEST(a_signal_is_named_with_its_sender),
 		TEST(whoever_reads_both_replies_is_not_worth_a_word),
