@@ -120,6 +120,13 @@ static __always_inline void wait_ended(__u32 tid, const struct last_wait *w)
 }
 
 /*
+ * Event loops ask for whole milliseconds, and for more rather than less. One that is woken by
+ * something else in the last of them finds that a time of its own has come, before the sleep was
+ * due.
+ */
+#define LOOP_ROUNDS_NS 1000000ULL
+
+/*
  * Has a sleep that BEGAN after SINCE and was DUE to end by now ended without a word? Its timer was
  * not heard: on_timer() runs where the timer fires, over whoever has that CPU, and there are hosts
  * that run no program over some of their own tasks. Or it was woken before, and its thread has been
@@ -127,7 +134,7 @@ static __always_inline void wait_ended(__u32 tid, const struct last_wait *w)
  */
 static __always_inline bool unheard(__u64 began, __u64 due, __u64 since)
 {
-	return began > since && due <= bpf_ktime_get_ns();
+	return began > since && due <= bpf_ktime_get_ns() + LOOP_ROUNDS_NS;
 }
 
 /*
@@ -202,7 +209,7 @@ int BPF_PROG(on_sleep, struct hrtimer *timer)
 	w->began = bpf_ktime_get_ns();
 	if (call == CALL_EPOLL) {
 		/* The one before was due meanwhile, and was not heard either. */
-		if (rt->loop_due > rt->loop_ns && rt->loop_due <= w->began)
+		if (rt->loop_due > rt->loop_ns && rt->loop_due <= w->began + LOOP_ROUNDS_NS)
 			rt->loop_ns = rt->loop_due;
 		rt->loop_due = w->due;
 		rt->loop_began = w->began;

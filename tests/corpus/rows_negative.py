@@ -84,7 +84,7 @@ MARIADB = ("--port", "{mariadb}", "--seed", "{seed}")
 PYTHON_REDIS = ("program:redis-server", "python:redis")
 AIOREDIS = ("program:redis-server", "python:aioredis")
 UVLOOP = ("--loop", "uvloop")
-FEWER = ("--operations", "200")
+FEWER = ("--operations", "150")
 
 
 def ways(*names, server, more=()):
@@ -117,7 +117,7 @@ PYTHON_CLIENTS = [
          for then in ("drains", "both", "farewell") for order in ("early", "late")], PYTHON_REDIS,
         "a cancelled task that goes on with its connection, as the bug does, and does no wrong"),
     row("redis-hangs-up-when-idle", "correct_redis.py",
-        ways("idle", server=REDIS, more=("--operations", "100")), PYTHON_REDIS),
+        ways("idle", server=REDIS, more=("--operations", "60")), PYTHON_REDIS),
     row("aioredis-shared", "aioredis_shared.py",
         [("", (*REDIS, "--cancelled", "1000")),
          ("one at a time, early", (*REDIS, "--cancelled", "300", "--sequential")),
@@ -153,7 +153,7 @@ PYTHON_CLIENTS = [
     row("psycopg2-cancel", "correct_postgres.py", ways("cancel", server=POSTGRES),
         ("python:psycopg2",), "CancelRequest on a second connection, then the drain"),
     row("listen-notify", "correct_postgres.py",
-        ways("notify", server=POSTGRES, more=("--operations", "150")), ("python:psycopg2",)),
+        ways("notify", server=POSTGRES, more=("--operations", "100")), ("python:psycopg2",)),
     row("streamed-rows", "correct_postgres.py", ways("stream", server=POSTGRES),
         ("python:psycopg2", "python:psycopg")),
 ]
@@ -254,7 +254,7 @@ LANGUAGES = [
     row("ruby-dalli", "correct_dalli.rb", ways("socket", "timeout", server=STOPPED),
         ("ruby:dalli",), "its own time-out closes; Timeout.timeout leaves it to the next use"),
     row("ruby-pool-discards", "correct_pool.rb",
-        [("", TAG), ("busy", (*TAG, "--busy", "--operations", 150))], ("ruby:connection_pool",)),
+        [("", TAG), ("busy", (*TAG, "--busy", "--operations", 100))], ("ruby:connection_pool",)),
     row("php-redis-timeout", "correct_redis.php", [("", ("--port", "{redis}"))], ("php:redis",)),
     row("perl-redis-fast", "correct_fast.pl", [("", ("--port", "{redis}"))],
         ("perl:Redis::Fast",), "keeps the connection and is right: a queue of who waits"),
