@@ -66,4 +66,17 @@ void collector_last_refresh(struct collector *c);
 /* Sinks that have a terminal: it may have keys. */
 void collector_tell_ready(struct collector *c);
 
+/*
+ * Sockets that a pass has not met and that may still have to end, by the counters of just BEFORE it
+ * and of NOW. Any of the MET that it has met may be among those that have ended since.
+ */
+static inline uint64_t collector_ends_due(const uint64_t *before, const uint64_t *now, uint64_t met)
+{
+	uint64_t ended = now[CNT_ENDED] - before[CNT_ENDED];
+	uint64_t there = met > ended ? met - ended : 0;
+	uint64_t gone = now[CNT_ENDED] + there;
+
+	return now[CNT_SOCKETS] > gone ? now[CNT_SOCKETS] - gone : 0;
+}
+
 #endif

@@ -175,13 +175,16 @@ static bool await_ends(struct collector *c)
 	bool waited = false;
 
 	while (!session_counters(c->session, counters) &&
-	       counters[CNT_SOCKETS] > counters[CNT_ENDED] + c->met && collector_now() < until) {
+	       collector_ends_due(c->before_pass, counters, c->met) && collector_now() < until) {
 		waited = true;
 		poll(&ring, 1, 10);
 		collector_pump(c);
 	}
-	collector_pump(
-		c); /* before the next pass, which would take what it does not meet for lost */
+	/* A socket counts as ended just before its last words are in the ring. */
+	if (waited)
+		poll(&ring, 1, 1);
+	/* Before the next pass, which would take what it does not meet for lost. */
+	collector_pump(c);
 	return waited;
 }
 
