@@ -277,6 +277,7 @@ void correlate_step(struct correlator *c, const struct ev_step *e)
 	if (!t)
 		return;
 	t->l = e->l;
+	t->unwatched = false;
 	/* The process that owns the exchange, not the one in whose context a reset arrives. */
 	t->tgid = e->l.owner.tgid ? e->l.owner.tgid : e->head.tgid;
 	t->tid = e->l.owner.tid ? e->l.owner.tid : e->head.tid;

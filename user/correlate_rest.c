@@ -223,13 +223,23 @@ void correlate_tick(struct correlator *c, uint64_t now)
 
 /* ---- pools: connections of one process to one peer ---- */
 
+/*
+ * Has the recorder seen so many requests in step that it watches T no more? A row is newer than the
+ * steps that are still on their way, and one of them may say why: two passes have to find it so.
+ */
+static bool recorder_gave_up(struct track *t, const struct ledger *l)
+{
+	bool before = t->unwatched;
+
+	t->unwatched = t->watching && !t->swallowed && !l->watch && l->requests > t->l.requests + 1;
+	return before && t->unwatched;
+}
+
 void correlate_seen(struct correlator *c, const struct ledger_row *row)
 {
 	struct track *t = track_find(c, row->cookie);
 
-	/* The recorder has seen so many requests in step that it watches no more. */
-	if (t && t->watching && !t->swallowed && !row->l.watch &&
-	    row->l.requests > t->l.requests + 1) {
+	if (t && recorder_gave_up(t, &row->l)) {
 		watch_ends(c, t);
 		t = track_find(c, row->cookie);
 	}

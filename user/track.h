@@ -43,6 +43,7 @@ struct track {
 	/* `pending` is about an overtaken request, whether it was said by now or not: a lag that
 	 * stays raises it. */
 	bool watching;
+	bool unwatched;	  /* ... and a pass has found that the recorder watches no more */
 	bool swallowed;	  /* ... by the cancelled owner itself: its stream's buffer may tell */
 	bool quiet;	  /* `pending` is worth no word unless something raises it */
 	uint8_t watched;  /* enum wait_status of the request that was overtaken */

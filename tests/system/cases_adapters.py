@@ -73,7 +73,8 @@ class Run:
         """
         check(self.truth["wrong"], "the workload had no wrong answer")
         found, missed = len(self.judgement.found), len(self.judgement.missed)
-        check(found >= share * (found + missed), f"missed: {sorted(self.judgement.missed)}")
+        check(found >= share * (found + missed), f"missed: {sorted(self.judgement.missed)}; "
+                                                 f"told as skipped: {self.events.skipped()}")
         check(not self.judgement.false, f"accused wrongly: {sorted(self.judgement.false)}")
 
     def all_found(self):

@@ -276,7 +276,29 @@ static void a_watch_that_the_recorder_gave_up_is_over(void **state)
 	}
 	assert_int_equal(x.l.watch, 0);
 	rest(&x, START + 500 * MS, 0);
+	assert_true(correlate_watching(w->c));
+	rest(&x, START + 600 * MS, 0);
 	assert_false(correlate_watching(w->c));
+}
+
+/* The pass finds the connection as it is, and what has happened on it is told after that. */
+static void a_pass_may_be_ahead_of_what_is_told(void **state)
+{
+	static const struct cancel_info when = {.ts = START + 5 * MS, .by_tid = 1};
+	struct world *w = *state;
+	struct conn x = connection(w, 1), ahead;
+
+	SEND(&x, START, thread(7), 22);
+	SEND(&x, START + 10 * MS, thread(8), 22, .prior = WAIT_PROBED, .unread = 9,
+	     .cancel = &when);
+	/* By the pass the next two requests have gone out, and the recorder watches no more. */
+	ahead = x;
+	ahead.l.requests += 2;
+	ahead.l.watch = 0;
+	rest(&ahead, START + 11 * MS, 9);
+	RECV(&x, START + 10 * MS + 1000, 9);
+	rest(&ahead, START + 111 * MS, 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
 }
 
 static void what_lay_unread_at_the_overtaking_request_is_told(void **state)
@@ -469,6 +491,7 @@ int main(void)
 		TEST(a_lag_that_came_later_than_replies_do_has_to_stay),
 		TEST(a_lag_at_the_end_is_told_if_it_came_at_once),
 		TEST(a_watch_that_the_recorder_gave_up_is_over),
+		TEST(a_pass_may_be_ahead_of_what_is_told),
 		TEST(what_lay_unread_at_the_overtaking_request_is_told),
 		TEST(a_signal_is_named_with_its_sender),
 		TEST(whoever_reads_both_replies_is_not_worth_a_word),
