@@ -148,8 +148,8 @@ async def shield(args, truth):
         await free.get_nowait().close()
 
 
-WAYS = {"aiopg": aiopg_pool, "asyncpg": asyncpg_pool, "psycopg-pool": psycopg_async_pool, "aiomysql": aiomysql_pool,
-        "shield": shield}
+WAYS = {"aiopg": aiopg_pool, "asyncpg": asyncpg_pool, "psycopg-pool": psycopg_async_pool,
+        "aiomysql": aiomysql_pool, "shield": shield}
 
 
 async def main(args):
