@@ -21,6 +21,8 @@
  */
 #include "elfview.h"
 
+#include "elfstart.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <gelf.h>
@@ -303,6 +305,9 @@ static int read_program_headers(struct elfview *view, const GElf_Ehdr *eh, GElf_
 			break;
 		case PT_GNU_RELRO:
 			view->relro = (struct elfview_range){ph.p_vaddr, ph.p_memsz};
+			break;
+		case PT_GNU_EH_FRAME:
+			view->eh_frame_hdr = (struct elfview_range){ph.p_vaddr, ph.p_filesz};
 			break;
 		case PT_NOTE:
 			if (!view->build_id_len)
@@ -612,6 +617,7 @@ static void walk_symbols(Elf_Data *table, uint64_t count, const uint8_t *strs, u
 		out.value = sym.st_value;
 		out.size = sym.st_size;
 		out.type = GELF_ST_TYPE(sym.st_info);
+		out.absolute = sym.st_shndx >= SHN_LORESERVE && sym.st_shndx != SHN_XINDEX;
 		fn(ctx, &out);
 	}
 }
@@ -628,4 +634,48 @@ void elfview__each_symbol(const struct elfview *view, elfview_symbol_fn fn, void
 	if (view->symtab)
 		walk_symbols(view->symtab, UINT64_MAX, view->data + view->strtab_offset,
 			     view->strtab_size, fn, ctx);
+}
+
+static bool read_span(const void *ctx, uint64_t vaddr, void *to, size_t len)
+{
+	return copy_from(ctx, vaddr, to, len);
+}
+
+struct begins {
+	const uint64_t *vaddrs;
+	size_t n;
+	bool *answers;
+};
+
+static void note_function(void *ctx, const struct elfview_symbol *sym)
+{
+	struct begins *b = ctx;
+
+	if ((sym->type != STT_FUNC && sym->type != STT_GNU_IFUNC) || sym->absolute)
+		return;
+	for (size_t i = 0; i < b->n; i++)
+		if (b->vaddrs[i] == sym->value)
+			b->answers[i] = true;
+}
+
+void elfview__function_begins(const struct elfview *view, const uint64_t *vaddrs, size_t n,
+			      bool *begins)
+{
+	const struct elfview_range *hdr = &view->eh_frame_hdr;
+	struct begins by_symbol = {vaddrs, n, begins};
+	enum elfstart_frame frame;
+	struct elfstart starts;
+	const uint8_t *bytes;
+
+	memset(begins, 0, n * sizeof(*begins));
+	elfview__each_symbol(view, note_function, &by_symbol);
+	bytes = span_of(view, hdr->vaddr, hdr->size);
+	elfstart_init(&starts, bytes, bytes ? hdr->size : 0, hdr->vaddr, read_span, view);
+	for (size_t i = 0; i < n; i++) {
+		frame = elfstart_frame(&starts, vaddrs[i]);
+		if (frame != FRAME_NONE)
+			begins[i] = frame == FRAME_BEGINS;
+		begins[i] = begins[i] && elfview__is_code(view, vaddrs[i]) &&
+			    elfstart_is_plausible(view->machine, vaddrs[i], read_span, view);
+	}
 }

@@ -36,7 +36,7 @@ struct elfview {
 	uint16_t machine;
 	uint32_t n_segments;
 	struct elfview_segment segments[ELFVIEW_MAX_SEGMENTS];
-	struct elfview_range relro;
+	struct elfview_range relro, eh_frame_hdr;
 	uint64_t dynstr, dynstr_size, hash, gnu_hash; /* 0: not there */
 	uint64_t strtab_offset, strtab_size;	      /* names of .symtab */
 	uint8_t build_id[20];
@@ -46,7 +46,8 @@ struct elfview {
 struct elfview_symbol {
 	const char *name; /* NUL-terminated, shorter than ELFVIEW_MAX_NAME */
 	uint64_t value, size;
-	uint8_t type; /* STT_* */
+	uint8_t type;  /* STT_* */
+	bool absolute; /* the value is no address in the file */
 };
 
 typedef void (*elfview_symbol_fn)(void *ctx, const struct elfview_symbol *sym);
@@ -90,6 +91,14 @@ static inline bool elfview__is_code(const struct elfview *view, uint64_t vaddr)
 
 	return elfview__code_offset(view, vaddr, &offset);
 }
+
+/*
+ * Whether a function begins at each of the N addresses of VADDRS; the answers go to BEGINS. It does
+ * if .eh_frame or a symbol of a function says so, if it lies in the file bytes of an executable
+ * segment, and if an instruction can begin with what is there. Linear in the size of the tables.
+ */
+void elfview__function_begins(const struct elfview *view, const uint64_t *vaddrs, size_t n,
+			      bool *begins);
 
 /* Zero-initialised data of the program. Size 0 if there is none. */
 struct elfview_range elfview__bss(const struct elfview *view);

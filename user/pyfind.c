@@ -5,7 +5,8 @@
  *
  * Invariants:
  *  - Nothing is returned that was only guessed: two different symbols of one name are none, and an
- *    address that should be code lies in an executable segment.
+ *    address that should be code lies in an executable segment. A function is reported for
+ *    probing only if the file proves that it begins there (elfview__function_begins()).
  *  - Memory is the image and what elfview needs. Time is linear in the size of the image.
  */
 #include "pyfind.h"
@@ -133,17 +134,37 @@ static void report_view(const struct elfview *elf, struct pyfind_result *out)
 	}
 }
 
-/* Uprobes are attached by file offset. */
+/*
+ * Uprobes are attached by file offset. One in the middle of an instruction would break the process,
+ * so a function whose beginning is not proved is unknown.
+ */
 static void report_offsets(const struct elfview *elf, struct pyfind_result *out)
 {
-	if (out->task_cancel_vaddr)
-		elfview__code_offset(elf, out->task_cancel_vaddr, &out->task_cancel_offset);
-	if (out->task_finalize_vaddr)
-		elfview__code_offset(elf, out->task_finalize_vaddr, &out->task_finalize_offset);
-	if (out->task_step_vaddr)
-		elfview__code_offset(elf, out->task_step_vaddr, &out->task_step_offset);
-	if (out->task_wakeup_vaddr)
-		elfview__code_offset(elf, out->task_wakeup_vaddr, &out->task_wakeup_offset);
+	struct {
+		uint64_t *vaddr, *offset;
+	} all[] = {
+		{&out->task_cancel_vaddr, &out->task_cancel_offset},
+		{&out->task_finalize_vaddr, &out->task_finalize_offset},
+		{&out->task_step_vaddr, &out->task_step_offset},
+		{&out->task_wakeup_vaddr, &out->task_wakeup_offset},
+	};
+	enum { N = sizeof(all) / sizeof(all[0]) };
+	uint64_t vaddrs[N];
+	bool begins[N];
+
+	for (int i = 0; i < N; i++)
+		vaddrs[i] = *all[i].vaddr;
+	elfview__function_begins(elf, vaddrs, N, begins);
+	for (int i = 0; i < N; i++) {
+		if (!vaddrs[i])
+			continue;
+		if (begins[i]) {
+			elfview__code_offset(elf, vaddrs[i], all[i].offset);
+		} else {
+			*all[i].vaddr = 0;
+			out->unproved = true;
+		}
+	}
 }
 
 static int fail(int error, const char *why, char *err, size_t errlen)

@@ -39,6 +39,11 @@ struct pyfind_result {
 	 */
 	uint64_t task_step_vaddr, task_step_offset;
 	uint64_t task_wakeup_vaddr, task_wakeup_offset;
+	/*
+	 * One of the four above was found, but neither .eh_frame nor a symbol proves that it begins
+	 * there: its address and offset are 0. A uprobe elsewhere would break the process.
+	 */
+	bool unproved;
 	uint64_t current_tasks_vaddr; /* the static pointer, from .symtab; 0 if stripped */
 	uint64_t dict_type_vaddr;     /* PyDict_Type if this file defines it, else 0 */
 	uint32_t py_version; /* 0x030b for 3.11 where this file tells (Py_Version), else 0 */

@@ -47,6 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(seg->filesz <= seg->memsz && seg->vaddr + seg->memsz >= seg->vaddr);
 		require(seg->offset <= size && seg->filesz <= size - seg->offset);
 	}
+	require(res.task_cancel_vaddr || !res.task_cancel_offset);
+	require(res.task_finalize_vaddr || !res.task_finalize_offset);
+	require(res.task_step_vaddr || !res.task_step_offset);
+	require(res.task_wakeup_vaddr || !res.task_wakeup_offset);
 	if (res.task_cancel_vaddr) {
 		require(res.has_asyncio && res.task_cancel_vaddr != res.future_cancel_vaddr);
 		require(in_code(&res, res.task_cancel_vaddr, res.task_cancel_offset));

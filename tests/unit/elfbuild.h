@@ -2,7 +2,7 @@
 /*
  * Builds a small ELF image that looks to a reader like CPython's _asyncio: two method tables, the
  * type (or its spec) of Task and of what calls its steps, relocations in the chosen form, symbols
- * if asked for.
+ * if asked for, .eh_frame.
  *
  * Addresses differ from file offsets by another amount in each segment, so that code which mixes
  * them up fails. Everything has a fixed place, so that a test can break one thing by its name.
@@ -19,14 +19,17 @@
 /* File offsets. */
 enum {
 	EB_PHDRS = sizeof(Elf64_Ehdr),
-	EB_NOTE = 0x1c0,
+	EB_NOTE = 0x1d0,
 	EB_STRINGS = 0x200,
 	EB_DYNSYM = 0x380,
 	EB_DYNSTR = 0x440,
 	EB_HASH = 0x4a0,
 	EB_RELOCS = 0x500,
-	EB_CODE = 0xb00,
-	EB_DATA = 0xc00,
+	EB_FRAME_HDR = 0xb00,
+	EB_CIE = 0xb60,
+	EB_FDES = 0xb74,
+	EB_CODE = 0xd00,
+	EB_DATA = 0xe00,
 	EB_DYNAMIC = EB_DATA,
 	EB_TASK_TABLE = EB_DATA + 0x120,
 	EB_FUTURE_TABLE = EB_DATA + 0x220,
@@ -43,7 +46,16 @@ enum {
 };
 
 /* Program headers, in order. */
-enum { EB_PH_TEXT, EB_PH_CODE, EB_PH_DATA, EB_PH_TAIL, EB_PH_DYNAMIC, EB_PH_NOTE, EB_PH_MAX };
+enum {
+	EB_PH_TEXT,
+	EB_PH_CODE,
+	EB_PH_DATA,
+	EB_PH_TAIL,
+	EB_PH_DYNAMIC,
+	EB_PH_FRAMES,
+	EB_PH_NOTE,
+	EB_PH_MAX
+};
 
 /* Entries of the dynamic section that tests break. */
 enum { EB_DYN_SYMTAB, EB_DYN_RELA = 4, EB_DYN_RELASZ, EB_DYN_NULL, EB_DYN_MAX };
@@ -60,6 +72,11 @@ enum { EB_DYN_SYMTAB, EB_DYN_RELA = 4, EB_DYN_RELASZ, EB_DYN_NULL, EB_DYN_MAX };
 #define EB_OTHER	 0x40
 #define EB_TASK_STEP	 0x50
 #define EB_TASK_WAKEUP	 0x60
+#define EB_FUNCTIONS	 6    /* each has an FDE and an entry of .eh_frame_hdr, in this order */
+#define EB_FUNCTION_SIZE 0x10 /* of each */
+
+#define EB_FDE(n)   (EB_FDES + (n)*20)
+#define EB_ENTRY(n) (EB_FRAME_HDR + 12 + (n)*8)
 
 #define EB_BASICSIZE	  176
 #define EB_STEP_BASICSIZE 32
@@ -81,6 +98,7 @@ struct elfbuild_opts {
 	bool gnu_hash;	   /* DT_GNU_HASH instead of DT_HASH */
 	bool no_tables;	   /* only the symbols */
 	bool by_symbol;	   /* Task.cancel's slot is relocated against a dynamic symbol */
+	bool frameless;	   /* no .eh_frame_hdr */
 };
 
 struct elfbuild {
@@ -131,7 +149,7 @@ static inline void eb_rela(struct elfbuild *eb, uint64_t vaddr, uint32_t sym, in
 		.r_addend = addend,
 	};
 
-	assert(EB_RELOCS + (eb->n_relocs + 1) * sizeof(rela) <= EB_CODE);
+	assert(EB_RELOCS + (eb->n_relocs + 1) * sizeof(rela) <= EB_FRAME_HDR);
 	eb_put(eb, EB_RELOCS + eb->n_relocs++ * sizeof(rela), &rela, sizeof(rela));
 }
 
@@ -316,6 +334,36 @@ static inline void eb_dynamic(struct elfbuild *eb)
 	eb_put(eb, EB_DYNAMIC, table, sizeof(table));
 }
 
+/* Code that can begin anywhere, and the functions in it as .eh_frame has them. */
+static inline void eb_frames(struct elfbuild *eb)
+{
+	/* endbr64, which is an instruction on aarch64 as well as far as anyone looks. */
+	static const uint8_t code[] = {0xf3, 0x0f, 0x1e, 0xfa};
+	/* Version 1, "zR", alignments, register, and one byte of data: pcrel and sdata4. */
+	static const uint8_t cie[] = {16,  0, 0, 0,    0,  0, 0,    0, 1, 'z',
+				      'R', 0, 1, 0x78, 16, 1, 0x1b, 0, 0, 0};
+	/* Version 1; sdata4 and pcrel, udata4, sdata4 and datarel. */
+	static const uint8_t hdr[] = {1, 0x1b, 0x03, 0x3b};
+
+	for (size_t at = EB_CODE; at < EB_DATA; at += sizeof(code))
+		eb_put(eb, at, code, sizeof(code));
+	eb_put(eb, EB_FRAME_HDR, hdr, sizeof(hdr));
+	eb_put32(eb, EB_FRAME_HDR + 4, EB_CIE - (EB_FRAME_HDR + 4));
+	eb_put32(eb, EB_FRAME_HDR + 8, EB_FUNCTIONS);
+	eb_put(eb, EB_CIE, cie, sizeof(cie));
+	for (int i = 0; i < EB_FUNCTIONS; i++) {
+		uint64_t function = eb_vaddr(eb, EB_CODE + (i + 1) * EB_FUNCTION_SIZE);
+		size_t fde = EB_FDE(i);
+
+		eb_put32(eb, fde, 16);
+		eb_put32(eb, fde + 4, fde + 4 - EB_CIE);
+		eb_put32(eb, fde + 8, function - eb_vaddr(eb, fde + 8));
+		eb_put32(eb, fde + 12, EB_FUNCTION_SIZE);
+		eb_put32(eb, EB_ENTRY(i), function - eb_vaddr(eb, EB_FRAME_HDR));
+		eb_put32(eb, EB_ENTRY(i) + 4, fde - EB_FRAME_HDR);
+	}
+}
+
 static inline void eb_sections(struct elfbuild *eb)
 {
 	const Elf64_Shdr symtab = {.sh_type = SHT_SYMTAB,
@@ -385,6 +433,8 @@ static inline void eb_headers(struct elfbuild *eb)
 		   eb->size);
 	eb_segment(eb, EB_PH_DYNAMIC, PT_DYNAMIC, PF_R | PF_W, EB_DYNAMIC, EB_TASK_TABLE);
 	eb_segment(eb, EB_PH_NOTE, PT_NOTE, PF_R, EB_NOTE, EB_NOTE + sizeof(note));
+	eb_segment(eb, EB_PH_FRAMES, eb->opts.frameless ? PT_NULL : PT_GNU_EH_FRAME, PF_R,
+		   EB_FRAME_HDR, EB_ENTRY(EB_FUNCTIONS));
 }
 
 static inline void elfbuild__make(struct elfbuild *eb, const struct elfbuild_opts *opts)
@@ -402,6 +452,7 @@ static inline void elfbuild__make(struct elfbuild *eb, const struct elfbuild_opt
 	}
 	eb_dynamic_symbols(eb);
 	eb_dynamic(eb);
+	eb_frames(eb);
 	eb_sections(eb);
 	eb->size = EB_TAIL;
 	if (opts->tail != EB_NO_TAIL)

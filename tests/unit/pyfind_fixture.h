@@ -115,6 +115,7 @@ static inline void find_in(const struct elfbuild_opts *opts, struct elfbuild *eb
 {
 	elfbuild__make(eb, opts);
 	assert_int_equal(analyse(eb, res), 0);
+	assert_false(res->unproved);
 	expect_cancel(eb, res);
 	if (opts->no_tables || opts->stepless)
 		expect_steps(eb, res, 0, 0);
