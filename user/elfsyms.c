@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Sections of an ELF file, one at a time, through libelf by file descriptor.
+ * Sections of an ELF file, one at a time, through libelf by file descriptor; single bytes by their
+ * address straight from the file.
  *
  * Invariants: libelf is asked only for a section that lies in the file and is not larger than a
- * bound; names are used only where their table ends them. Work is linear in what is read.
+ * bound; names are used only where their table ends them. Work is linear in what is read. An offset
+ * is reported only where a function begins (begins_at()), since a uprobe elsewhere would break the
+ * programs that run the file.
  */
 #include <elf.h>
 #include <errno.h>
@@ -13,19 +16,43 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "elfstart.h"
 #include "elfsyms.h"
 #include "gopcln.h"
 
 #define SECTION_MAX (128u << 20) /* Chromium's .symtab has 60 MB */
 #define GO_MAX	    4096	 /* of .go.buildinfo; the version is at its beginning */
+#define SEGMENTS    64		 /* looked at; linkers make a handful */
+#define TABLE_MAX   (32u << 20)	 /* of .eh_frame_hdr: four million functions */
+#define WANTED_MAX  (1u << 18)	 /* looked at where they begin; others are left out */
 
 struct elfsyms {
 	Elf *elf;
+	int fd;	       /* the caller's */
 	uint64_t size; /* of the file */
 	size_t names;  /* the section of sections' names */
 	GElf_Ehdr header;
+	GElf_Phdr loads[SEGMENTS];
+	size_t n_loads;
+	GElf_Phdr table; /* PT_GNU_EH_FRAME; p_filesz 0: none */
 };
+
+static void read_segments(struct elfsyms *e)
+{
+	GElf_Phdr ph;
+	size_t n = 0, i;
+
+	if (elf_getphdrnum(e->elf, &n))
+		return;
+	for (i = 0; i < n && gelf_getphdr(e->elf, (int)i, &ph); i++) {
+		if (ph.p_type == PT_LOAD && e->n_loads < SEGMENTS)
+			e->loads[e->n_loads++] = ph;
+		else if (ph.p_type == PT_GNU_EH_FRAME)
+			e->table = ph;
+	}
+}
 
 int elfsyms_open(int fd, struct elfsyms **out, const char **why)
 {
@@ -39,6 +66,7 @@ int elfsyms_open(int fd, struct elfsyms **out, const char **why)
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
+	e->fd = fd;
 	e->size = (uint64_t)st.st_size;
 	elf_version(EV_CURRENT);
 	e->elf = elf_begin(fd, ELF_C_READ, NULL);
@@ -51,6 +79,7 @@ int elfsyms_open(int fd, struct elfsyms **out, const char **why)
 		goto fail;
 	if (elf_getshdrstrndx(e->elf, &e->names))
 		e->names = 0;
+	read_segments(e);
 	*out = e;
 	return 0;
 fail:
@@ -117,30 +146,73 @@ static Elf_Scn *section_named(const struct elfsyms *e, const char *name, uint32_
 	return NULL;
 }
 
-/* ---- functions ---- */
+/* ---- bytes by their address ---- */
 
-/* Where the code at VADDR lies in the file. */
+/* Up to LEN bytes at OFFSET of the file: how many there are. */
+static size_t read_file(const struct elfsyms *e, uint64_t offset, void *to, size_t len)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = pread(e->fd, (char *)to + done, len - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done;
+}
+
+/* How many bytes of the file segment PH has from VADDR on; the first is at *OFFSET. */
+static uint64_t bytes_behind(const struct elfsyms *e, const GElf_Phdr *ph, uint64_t vaddr,
+			     uint64_t *offset)
+{
+	uint64_t skip = vaddr - ph->p_vaddr, left;
+
+	if (skip >= ph->p_filesz || ph->p_offset > e->size || skip >= e->size - ph->p_offset)
+		return 0;
+	*offset = ph->p_offset + skip;
+	left = e->size - *offset;
+	return left < ph->p_filesz - skip ? left : ph->p_filesz - skip;
+}
+
+/* Up to LEN bytes at address VADDR of the file: how many there are. */
+static size_t read_at(const struct elfsyms *e, uint64_t vaddr, void *to, size_t len)
+{
+	uint64_t offset, left;
+
+	for (size_t i = 0; i < e->n_loads; i++) {
+		left = bytes_behind(e, &e->loads[i], vaddr, &offset);
+		if (left)
+			return read_file(e, offset, to, len < left ? len : left);
+	}
+	return 0;
+}
+
+static bool read_all(const void *ctx, uint64_t vaddr, void *to, size_t len)
+{
+	return read_at(ctx, vaddr, to, len) == len;
+}
+
+/* Where the code at VADDR lies in the file. Nothing that runs is at 0: it is the ELF header. */
 static bool offset_of(const struct elfsyms *e, uint64_t vaddr, uint64_t *offset)
 {
-	GElf_Phdr ph;
-	size_t n = 0, i;
-
-	if (elf_getphdrnum(e->elf, &n))
-		return false;
-	for (i = 0; i < n && gelf_getphdr(e->elf, (int)i, &ph); i++) {
-		if (ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) ||
-		    vaddr - ph.p_vaddr >= ph.p_filesz || ph.p_offset > e->size ||
-		    vaddr - ph.p_vaddr >= e->size - ph.p_offset)
-			continue;
-		*offset = ph.p_offset + (vaddr - ph.p_vaddr);
-		return true;
-	}
+	for (size_t i = 0; vaddr && i < e->n_loads; i++)
+		if ((e->loads[i].p_flags & PF_X) && bytes_behind(e, &e->loads[i], vaddr, offset))
+			return true;
 	return false;
 }
+
+/* ---- functions ---- */
 
 /* One look for functions. */
 struct walk {
 	const struct elfsyms *e;
+	struct elfstart starts;
+	uint8_t *table; /* what STARTS refers to */
+	uint32_t left;	/* of WANTED_MAX */
 	elfsyms_wants wants;
 	elfsyms_fn fn;
 	void *ctx;
@@ -151,13 +223,56 @@ static bool wanted(const struct walk *w, const char *name)
 	return *name && (!w->wants || w->wants(w->ctx, name));
 }
 
-/* True: FN has had enough. */
-static bool walk_symbols(const struct walk *w, Elf_Scn *scn, const GElf_Shdr *sh)
+/* A file whose table cannot be read has none. */
+static void open_table(struct walk *w)
+{
+	const GElf_Phdr *ph = &w->e->table;
+
+	if (!ph->p_filesz || ph->p_filesz > TABLE_MAX || ph->p_filesz > w->e->size)
+		return;
+	w->table = malloc(ph->p_filesz);
+	if (w->table && read_at(w->e, ph->p_vaddr, w->table, ph->p_filesz) == ph->p_filesz)
+		elfstart_init(&w->starts, w->table, ph->p_filesz, ph->p_vaddr, read_all, w->e);
+}
+
+/*
+ * Whether the function that a table of names has at VADDR begins there, and where in the file that
+ * is. Not every function has an FDE: assembly and Go have none. But the middle of another one's is
+ * no beginning, whatever a symbol says.
+ */
+static bool begins_at(const struct walk *w, uint64_t vaddr, uint64_t *offset)
+{
+	const struct elfsyms *e = w->e;
+
+	return offset_of(e, vaddr, offset) &&
+	       elfstart_is_plausible(e->header.e_machine, vaddr, read_all, e) &&
+	       elfstart_frame(&w->starts, vaddr) != FRAME_INSIDE;
+}
+
+/* A function that W wants is said to be at VADDR. True: FN has had enough, or we have. */
+static bool note_wanted(struct walk *w, const char *name, uint64_t vaddr)
+{
+	uint64_t offset;
+
+	if (!w->left)
+		return true;
+	w->left--;
+	return begins_at(w, vaddr, &offset) && w->fn(w->ctx, name, offset);
+}
+
+/* Whether SYM is a function of this file, at an address of it. */
+static bool is_function(const Elf64_Sym *sym)
+{
+	return ELF64_ST_TYPE(sym->st_info) == STT_FUNC && sym->st_shndx != SHN_UNDEF &&
+	       (sym->st_shndx < SHN_LORESERVE || sym->st_shndx == SHN_XINDEX);
+}
+
+/* True: no more of them. */
+static bool walk_symbols(struct walk *w, Elf_Scn *scn, const GElf_Shdr *sh)
 {
 	const struct elfsyms *e = w->e;
 	size_t size, names_size = 0, i;
 	const char *table = bytes_of(e, scn, sh, &size), *names, *name;
-	uint64_t offset;
 	Elf64_Sym sym;
 
 	names = section_bytes(e, sh->sh_link, &names_size);
@@ -166,43 +281,13 @@ static bool walk_symbols(const struct walk *w, Elf_Scn *scn, const GElf_Shdr *sh
 		return false;
 	for (i = 0; i + sizeof(sym) <= size; i += sizeof(sym)) {
 		memcpy(&sym, table + i, sizeof(sym));
-		if (ELF64_ST_TYPE(sym.st_info) != STT_FUNC || sym.st_shndx == SHN_UNDEF ||
-		    sym.st_name >= names_size)
+		if (!is_function(&sym) || sym.st_name >= names_size)
 			continue;
 		name = names + sym.st_name;
-		if (wanted(w, name) && offset_of(e, sym.st_value, &offset) &&
-		    w->fn(w->ctx, name, offset))
+		if (wanted(w, name) && note_wanted(w, name, sym.st_value))
 			return true;
 	}
 	return false;
-}
-
-/* Up to LEN bytes at address VADDR of the file: how many there are. */
-static size_t read_at(const struct elfsyms *e, uint64_t vaddr, void *to, size_t len)
-{
-	GElf_Phdr ph;
-	size_t n = 0, i;
-	Elf_Data *data;
-
-	if (elf_getphdrnum(e->elf, &n))
-		return 0;
-	for (i = 0; i < n && gelf_getphdr(e->elf, (int)i, &ph); i++) {
-		uint64_t skip = vaddr - ph.p_vaddr;
-
-		if (ph.p_type != PT_LOAD || skip >= ph.p_filesz || ph.p_offset > e->size ||
-		    skip >= e->size - ph.p_offset)
-			continue;
-		if (len > ph.p_filesz - skip)
-			len = ph.p_filesz - skip;
-		if (len > e->size - ph.p_offset - skip)
-			len = e->size - ph.p_offset - skip;
-		data = elf_getdata_rawchunk(e->elf, (int64_t)(ph.p_offset + skip), len, ELF_T_BYTE);
-		if (!data || data->d_size != len)
-			return 0;
-		memcpy(to, data->d_buf, len);
-		return len;
-	}
-	return 0;
 }
 
 /*
@@ -222,16 +307,14 @@ static bool looks_like_go(const struct elfsyms *e, uint64_t vaddr)
 static bool note_go(void *ctx, const char *name, uint64_t vaddr)
 {
 	struct walk *w = ctx;
-	uint64_t offset;
 
-	return wanted(w, name) && offset_of(w->e, vaddr, &offset) && looks_like_go(w->e, vaddr) &&
-	       w->fn(w->ctx, name, offset);
+	return wanted(w, name) && looks_like_go(w->e, vaddr) && note_wanted(w, name, vaddr);
 }
 
-void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, void *ctx)
+static void walk_functions(struct walk *w)
 {
 	static const uint32_t types[] = {SHT_DYNSYM, SHT_SYMTAB};
-	struct walk w = {.e = e, .wants = wants, .fn = fn, .ctx = ctx};
+	const struct elfsyms *e = w->e;
 	bool stripped = true;
 	const char *table;
 	size_t i, size = 0;
@@ -243,7 +326,7 @@ void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, vo
 		while ((scn = elf_nextscn(e->elf, scn))) {
 			if (!gelf_getshdr(scn, &sh) || sh.sh_type != types[i])
 				continue;
-			if (walk_symbols(&w, scn, &sh))
+			if (walk_symbols(w, scn, &sh))
 				return;
 			stripped = types[i] != SHT_SYMTAB;
 			break; /* an ELF file has one of each */
@@ -252,7 +335,16 @@ void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, vo
 	scn = stripped ? section_named(e, ".gopclntab", SHT_PROGBITS, &sh) : NULL;
 	table = scn ? bytes_of(e, scn, &sh, &size) : NULL;
 	if (table && e->header.e_machine == EM_X86_64)
-		gopcln_functions(table, size, note_go, &w);
+		gopcln_functions(table, size, note_go, w);
+}
+
+void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, void *ctx)
+{
+	struct walk w = {.e = e, .left = WANTED_MAX, .wants = wants, .fn = fn, .ctx = ctx};
+
+	open_table(&w);
+	walk_functions(&w);
+	free(w.table);
 }
 
 /* ---- variables ---- */
@@ -261,15 +353,11 @@ void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, vo
 static bool mapped_at(const struct elfsyms *e, uint64_t offset, uint64_t *vaddr)
 {
 	const uint64_t page = 4096; /* segments are aligned to as much or more */
-	GElf_Phdr ph;
-	size_t n = 0, i;
 
-	if (elf_getphdrnum(e->elf, &n))
-		return false;
-	for (i = 0; i < n && gelf_getphdr(e->elf, (int)i, &ph); i++) {
-		if (ph.p_type != PT_LOAD || (ph.p_offset & -page) != offset)
+	for (size_t i = 0; i < e->n_loads; i++) {
+		if ((e->loads[i].p_offset & -page) != offset)
 			continue;
-		*vaddr = ph.p_vaddr & -page;
+		*vaddr = e->loads[i].p_vaddr & -page;
 		return true;
 	}
 	return false;

@@ -27,9 +27,13 @@ typedef bool (*elfsyms_wants)(void *ctx, const char *name);
 
 /*
  * Calls FN for each function that WANTS (NULL: all) and that is defined, those of .dynsym first:
- * its NAME as in the file, and its offset in it, as a uprobe wants it. Ends when FN returns true. A
- * stripped program of Go has the names of its functions all the same (x86-64, not
- * position-independent).
+ * its NAME as in the file, and its offset in it, as a uprobe wants it. Ends when FN returns true,
+ * or after a quarter of a million functions that WANTS. A stripped program of Go has the names of
+ * its functions all the same (x86-64, not position-independent).
+ *
+ * A symbol is not reported if it lies outside the file bytes of the executable segments, where no
+ * function begins by what the bytes are, or where .eh_frame says that another function is in its
+ * middle.
  */
 typedef bool (*elfsyms_fn)(void *ctx, const char *name, uint64_t offset);
 void elfsyms_functions(struct elfsyms *e, elfsyms_wants wants, elfsyms_fn fn, void *ctx);

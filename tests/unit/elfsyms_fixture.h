@@ -15,6 +15,11 @@
 #define DATA_OFFSET 0x2000
 #define IMAGE_SIZE  0x2400
 
+/* .eh_frame_hdr, and .eh_frame behind it, of one function: CODE_VADDR + 0x100, of 16 bytes. */
+#define FRAMES_VADDR  (DATA_VADDR + 0x200)
+#define FRAMES_OFFSET (DATA_OFFSET + 0x200)
+#define FRAMES_SIZE   20
+
 enum {
 	SEC_NULL,
 	SEC_DYNSYM,
@@ -98,6 +103,30 @@ static inline void image_go(struct image *im, const char *version)
 	sh->sh_size = 0x100;
 }
 
+static inline void image_frames(struct image *im)
+{
+	const uint64_t fde = FRAMES_VADDR + 40;
+	const uint32_t words[] = {
+		0x3b031b01, /* version 1; of what follows, encodings as every linker's */
+		16,
+		1,
+		(uint32_t)(CODE_VADDR + 0x100 - FRAMES_VADDR),
+		(uint32_t)(fde - FRAMES_VADDR),
+		16, /* the CIE: version 1, "zR", pcrel and sdata4 */
+		0,
+		0x00527a01,
+		0x01107801,
+		0x0000001b,
+		16, /* the FDE */
+		24,
+		(uint32_t)(CODE_VADDR + 0x100 - (fde + 8)),
+		16,
+		0,
+	};
+
+	memcpy(im->bytes + FRAMES_OFFSET, words, sizeof(words));
+}
+
 static inline void image_make(struct image *im)
 {
 	static const char dynamic[] = "\0give_up\0pthread_cancel";
@@ -120,8 +149,8 @@ static inline void image_make(struct image *im)
 	eh->e_ehsize = sizeof(*eh);
 	eh->e_phoff = sizeof(*eh);
 	eh->e_phentsize = sizeof(*ph);
-	eh->e_phnum = 2;
-	eh->e_shoff = sizeof(*eh) + 2 * sizeof(*ph);
+	eh->e_phnum = 3;
+	eh->e_shoff = sizeof(*eh) + 3 * sizeof(*ph);
 	eh->e_shentsize = sizeof(Elf64_Shdr);
 	eh->e_shnum = SECS;
 	eh->e_shstrndx = SEC_NAMES;
@@ -137,6 +166,14 @@ static inline void image_make(struct image *im)
 			     .p_vaddr = DATA_VADDR,
 			     .p_filesz = 0x400,
 			     .p_memsz = 0x400};
+	ph[2] = (Elf64_Phdr){.p_type = PT_GNU_EH_FRAME,
+			     .p_flags = PF_R,
+			     .p_offset = FRAMES_OFFSET,
+			     .p_vaddr = FRAMES_VADDR,
+			     .p_filesz = FRAMES_SIZE,
+			     .p_memsz = FRAMES_SIZE};
+	memset(im->bytes + CODE_OFFSET, 0x90, 0x1000);
+	image_frames(im);
 	im->sections = (Elf64_Shdr *)(im->bytes + eh->e_shoff);
 	im->used = eh->e_shoff + SECS * sizeof(Elf64_Shdr);
 	image_symbols(im, SEC_DYNSYM, SHT_DYNSYM, dynamic, sizeof(dynamic), CODE_VADDR);

@@ -79,6 +79,79 @@ static void an_undefined_function_and_one_outside_the_code_are_none(void **state
 	close(fd);
 }
 
+/* How many functions "give_up" the image has where its local one is at VADDR. */
+static size_t local_ones(struct image *im, uint64_t vaddr)
+{
+	Elf64_Sym *sym = (Elf64_Sym *)(im->bytes + im->sections[SEC_SYMTAB].sh_offset);
+	struct seen s = {.name = "give_up"};
+	struct elfsyms *e;
+	int fd;
+
+	sym[1].st_value = vaddr;
+	e = opened(im, &fd);
+	elfsyms_functions(e, NULL, note, &s);
+	elfsyms_close(e);
+	close(fd);
+	assert_true(s.n > 0 && s.offsets[0] == CODE_OFFSET);
+	if (s.n > 1)
+		assert_true(s.offsets[1] == vaddr - CODE_VADDR + CODE_OFFSET);
+	return s.n - 1;
+}
+
+static void the_middle_of_a_frame_is_no_function(void **state)
+{
+	struct image im;
+
+	(void)state;
+	image_make(&im);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x100), 1);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x101), 0);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x10f), 0);
+	/* Assembly has no frame. */
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x110), 1);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0xff), 1);
+	/* A table that proves nothing does not disprove either. */
+	im.bytes[FRAMES_OFFSET] = 2;
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x101), 1);
+}
+
+static void what_no_function_begins_with_is_none(void **state)
+{
+	struct image im;
+
+	(void)state;
+	image_make(&im);
+	im.bytes[CODE_OFFSET + 0x200] = 0xcc;
+	memset(im.bytes + CODE_OFFSET + 0x210, 0, 2);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x1ff), 1);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x200), 0);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x210), 0);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0xfff), 1);
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x1000), 0);
+	assert_int_equal(local_ones(&im, CODE_VADDR - 1), 0);
+	assert_int_equal(local_ones(&im, DATA_VADDR), 0);
+}
+
+static void the_header_at_address_0_and_an_absolute_value_are_no_function(void **state)
+{
+	Elf64_Phdr *ph;
+	struct image im;
+	Elf64_Sym *sym;
+
+	(void)state;
+	image_make(&im);
+	ph = (Elf64_Phdr *)(im.bytes + sizeof(Elf64_Ehdr));
+	ph[2] = (Elf64_Phdr){.p_type = PT_LOAD,
+			     .p_flags = PF_R | PF_X,
+			     .p_filesz = CODE_OFFSET,
+			     .p_memsz = CODE_OFFSET};
+	assert_int_equal(local_ones(&im, 0), 0);
+	image_make(&im);
+	sym = (Elf64_Sym *)(im.bytes + im.sections[SEC_SYMTAB].sh_offset);
+	sym[1].st_shndx = SHN_ABS;
+	assert_int_equal(local_ones(&im, CODE_VADDR + 0x100), 0);
+}
+
 /* Makes the first exported symbol a variable at VADDR. */
 static Elf64_Sym *variable(struct image *im, uint64_t vaddr)
 {
@@ -277,6 +350,25 @@ static void a_file_with_any_byte_changed_is_survived(void **state)
 	}
 }
 
+static void frames_with_any_byte_changed_are_survived(void **state)
+{
+	static const uint8_t values[] = {0, 1, 0x7f, 0x80, 0xff};
+	struct image im;
+	size_t i, v;
+	uint8_t was;
+
+	(void)state;
+	image_make(&im);
+	for (i = FRAMES_OFFSET; i < FRAMES_OFFSET + 60; i++) {
+		was = im.bytes[i];
+		for (v = 0; v < sizeof(values); v++) {
+			im.bytes[i] = values[v];
+			ask_all(im.bytes, sizeof(im.bytes));
+		}
+		im.bytes[i] = was;
+	}
+}
+
 static void a_file_with_many_bytes_changed_is_survived(void **state)
 {
 	unsigned int seed = 1, round, k;
@@ -296,6 +388,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_function_is_found_in_both_tables_at_its_offset),
 		cmocka_unit_test(an_undefined_function_and_one_outside_the_code_are_none),
+		cmocka_unit_test(the_middle_of_a_frame_is_no_function),
+		cmocka_unit_test(what_no_function_begins_with_is_none),
+		cmocka_unit_test(the_header_at_address_0_and_an_absolute_value_are_no_function),
 		cmocka_unit_test(a_variable_lies_at_a_distance_from_each_mapping),
 		cmocka_unit_test(what_is_not_defined_or_lies_before_the_mapping_is_no_variable),
 		cmocka_unit_test(a_usdt_probe_tells_how_many_arguments_it_has),
@@ -304,6 +399,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_elf_file_is_refused_with_a_reason),
 		cmocka_unit_test(a_file_that_was_cut_anywhere_is_read_to_its_end_only),
 		cmocka_unit_test(a_file_with_any_byte_changed_is_survived),
+		cmocka_unit_test(frames_with_any_byte_changed_are_survived),
 		cmocka_unit_test(a_file_with_many_bytes_changed_is_survived),
 	};
 
