@@ -24,14 +24,14 @@
 #define GLIBC_TID 0x2d0
 #define MUSL_TID  0x30
 
-/* A call of ADAPTER's function, of a process that has client connections; else false. */
-static __always_inline bool adapter_called(__u32 adapter, __u32 tgid)
+/* A call of ADAPTER's function: the id of its process, if that has client connections; else 0. */
+static __always_inline __u32 adapter_called(__u32 adapter, __u32 tgid)
 {
 	__u64 *n = bpf_map_lookup_elem(&adapter_calls, &adapter);
 
 	if (n)
 		__sync_fetch_and_add(n, 1);
-	return bpf_map_lookup_elem(&procs, &tgid) != 0;
+	return id_of(tgid);
 }
 
 /* What the thread behind pthread_t THREAD is called in its process, 0: it is none that we know. */
@@ -57,7 +57,8 @@ static __noinline __u32 number_of_pthread(__u64 thread)
 #endif
 }
 
-static __noinline int note_wait(__u32 tid, __u32 adapter)
+/* PROC: the id of the current process. */
+static __noinline int note_wait(__u32 tid, __u32 adapter, __u32 proc)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct probed_wait w = {
@@ -65,6 +66,7 @@ static __noinline int note_wait(__u32 tid, __u32 adapter)
 		.by = (__u32)id,
 		.tgid = id >> 32,
 		.adapter = adapter,
+		.id = proc,
 	};
 
 	count(CNT_CANCELS, 1);
@@ -77,14 +79,15 @@ static __noinline int note_wait(__u32 tid, __u32 adapter)
 static __noinline int end_wait_of(__u64 value, __u32 adapter)
 {
 	__u32 nr = value < TID_END ? (__u32)value : 0, tid;
+	__u32 id = adapter_called(adapter, bpf_get_current_pid_tgid() >> 32);
 
-	if (!adapter_called(adapter, bpf_get_current_pid_tgid() >> 32))
+	if (!id)
 		return 0;
 	if (value >= TID_END)
 		nr = number_of_pthread(value);
 	tid = nr ? thread_called(nr) : 0;
 	if (tid)
-		note_wait(tid, adapter);
+		note_wait(tid, adapter, id);
 	return 0;
 }
 
@@ -206,7 +209,9 @@ int adapter_jvm(struct pt_regs *ctx)
 	__u64 cookie = 0;
 	__u32 nr, tid;
 
-	if (!adapter_called(ADAPTER_JVM, bpf_get_current_pid_tgid() >> 32))
+	w.tgid = bpf_get_current_pid_tgid() >> 32;
+	w.id = adapter_called(ADAPTER_JVM, w.tgid);
+	if (!w.id)
 		return 0;
 	if (bpf_core_enum_value_exists(enum bpf_func_id___jvm, BPF_FUNC_get_attach_cookie___jvm))
 		cookie = bpf_get_attach_cookie(ctx);
@@ -233,7 +238,7 @@ SEC("uprobe")
 int adapter_go(struct pt_regs *ctx)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct proc_rt *rt = bpf_map_lookup_elem(&procs, &tgid);
+	struct proc_rt *rt = runtime_of(tgid);
 	struct goroutine g = {};
 
 	if (rt && rt->state == RT_GO)
@@ -254,8 +259,9 @@ int adapter_go(struct pt_regs *ctx)
 static __always_inline int end_own_wait(void)
 {
 	__u64 id = bpf_get_current_pid_tgid();
+	__u32 proc = adapter_called(ADAPTER_USER, id >> 32);
 
-	return adapter_called(ADAPTER_USER, id >> 32) ? note_wait((__u32)id, ADAPTER_USER) : 0;
+	return proc ? note_wait((__u32)id, ADAPTER_USER, proc) : 0;
 }
 
 SEC("?uprobe")

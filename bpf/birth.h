@@ -92,39 +92,6 @@ static __always_inline int wanted_here(struct sock *sk, __u32 tgid)
 	return wanted(sk, tgid, comm);
 }
 
-/*
- * The first client connection of a process: the collector looks into it once. TID: of its first
- * thread where it is not the current one (adoption), else 0.
- */
-static __noinline int meet_process(__u32 tgid, __u32 tid)
-{
-	struct proc_rt fresh = {.state = RT_ASKED}, *rt;
-	struct ev_head *h;
-
-	rt = bpf_map_lookup_elem(&procs, &tgid);
-	if (rt && !rt->inherited)
-		return 0;
-	if (rt)
-		rt->inherited = 0;
-	else if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_NOEXIST)) {
-		count_loss(KLOSS_MAP_FULL);
-		return 0;
-	}
-	h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
-	if (!h) {
-		count_loss(KLOSS_RING_FULL);
-		bpf_map_delete_elem(&procs, &tgid);
-		return 0;
-	}
-	event_head(h, EV_PROCESS, sizeof(*h));
-	if (tid) {
-		h->tgid = tgid;
-		h->tid = tid;
-	}
-	bpf_ringbuf_submit(h, BPF_RB_FORCE_WAKEUP);
-	return 0;
-}
-
 static const struct tracked empty_ledger;
 
 /* A ledger in the hash of the kprobe tier: a recycled address never inherits one. */
@@ -144,7 +111,8 @@ static __always_inline struct ledger *keyed_birth(struct sock *sk)
 	return &k->l;
 }
 
-static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32 flags)
+/* ID: of the current process, if it connects. */
+static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32 flags, __u32 id)
 {
 	struct ledger *l;
 
@@ -159,12 +127,73 @@ static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32
 	if (!l->birth_ns) {
 		l->birth_ns = bpf_ktime_get_ns();
 		l->flags = flags;
+		if (!kp)
+			((struct tracked *)l)->cookie = bpf_get_socket_cookie(sk);
 		/* Who connects; whose a request is is known when it is sent. */
-		if (!(flags & LEDGER_ADOPTED))
+		if (!(flags & LEDGER_ADOPTED)) {
 			l->owner.tgid = bpf_get_current_pid_tgid() >> 32;
+			l->owner.id = id;
+		}
 		count(CNT_SOCKETS, 1);
 	}
 	return l;
+}
+
+/* A bit for each local port in `adoptables`: none of them is one that somebody listens on. */
+__u64 adoptable_ports[65536 / 64];
+
+/* Where its peer will look for the ledger of a Unix client. */
+static __always_inline void note_client(struct sock *sk, struct ledger *l)
+{
+	struct unix_client c = {.tracked = (__u64)l, .cookie = ((struct tracked *)l)->cookie};
+	__u64 key = (__u64)sk;
+
+	bpf_map_update_elem(&unix_clients, &key, &c, BPF_ANY);
+}
+
+/*
+ * Was SK, which has no ledger, open before we started, and a client's? Then it has one now. Not in
+ * the kprobe tier.
+ */
+static __noinline int adoption(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct adoptable *a = bpf_map_lookup_elem(&adoptables, &key);
+	__u16 family = sk->__sk_common.skc_family;
+	__u32 tgid, id, flags = LEDGER_ADOPTED;
+	struct ledger *l;
+
+	if (!a)
+		return 0;
+	if (family == AF_UNIX)
+		flags |= LEDGER_UNIX;
+	if (a->family != family ||
+	    (family != AF_UNIX && (a->local_port != sk->__sk_common.skc_num ||
+				   a->peer_port != sk->__sk_common.skc_dport))) {
+		bpf_map_delete_elem(&adoptables, &key);
+		return 0; /* another one has its address */
+	}
+	tgid = a->tgid;
+	id = a->id;
+	bpf_map_delete_elem(&adoptables, &key);
+	l = give_birth(false, sk, flags, 0);
+	if (!l)
+		return 0;
+	/* Who owns a request is not known before it is sent. */
+	l->owner.tgid = tgid;
+	l->owner.id = id;
+	if (family == AF_UNIX)
+		note_client(sk, l);
+	count(CNT_ADOPTED, 1);
+	return 1;
+}
+
+/* The same, for a send by a TCP socket: most that have no ledger have accepted. */
+static __always_inline bool tcp_adoption(struct sock *sk)
+{
+	__u16 port = sk->__sk_common.skc_num;
+
+	return adoptable_ports[port / 64] >> port % 64 & 1 && adoption(sk);
 }
 
 /*
@@ -173,11 +202,17 @@ static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32
  */
 static __noinline int unix_birth(struct sock *sk, __u32 tgid)
 {
+	struct ledger *l;
+
 	if (FIELD(opt_kprobe, sk, sk_type) != SOCK_STREAM || !unix_is_client(opt_kprobe, sk) ||
 	    !wanted_here(sk, tgid))
 		return 0;
-	meet_process(tgid, 0);
-	return give_birth(opt_kprobe, sk, LEDGER_UNIX) != 0;
+	if (!opt_kprobe && adoption(sk))
+		return 1;
+	l = give_birth(opt_kprobe, sk, LEDGER_UNIX, meet_this_process(tgid));
+	if (l && !opt_kprobe)
+		note_client(sk, l);
+	return l != 0;
 }
 
 #endif

@@ -13,15 +13,20 @@
 enum event_kind {
 	EV_STEP = 1,	/* struct ev_step: a suspect's next step */
 	EV_PROCESS = 2, /* struct ev_head: first client connection of a process */
-	EV_EXEC = 3,	/* struct ev_head: a followed process became another program */
+	EV_EXEC = 3,	/* struct ev_head: a process became another program, and has this id now */
 	EV_EXIT = 4,	/* struct ev_head: a process we know is gone */
 	EV_LOOP = 5,	/* struct ev_loop: whose thread does this event loop run on? */
 	EV_LEDGER = 6,	/* struct ev_step: a socket's ledger at its end */
 	EV_BUDGET = 7,	/* struct ev_head: Task.cancel is called too often to keep its probe */
 	EV_LAYOUT = 8,	/* struct ev_head: a task does not look as the layout says */
+	EV_FORK = 9,	/* struct ev_fork: a process we know has a child */
+	EV_PROVED = 10, /* struct ev_head: a live task looks as the layout says */
 };
 
 enum step_kind { STEP_SEND = 1, STEP_RECV = 2, STEP_CLOSE = 3, STEP_CANCEL = 4, STEP_IDLE = 5 };
+
+/* Room behind structs that cross the ring or lie in recordings: zero until something needs it. */
+#define EVENT_SPARE 4
 
 struct ev_head {
 	__u32 kind;
@@ -29,6 +34,8 @@ struct ev_head {
 	__u64 ts; /* CLOCK_MONOTONIC */
 	__u32 tgid;
 	__u32 tid;
+	__u32 id; /* of process tgid (struct proc), 0: it is none that we know */
+	__u32 spare;
 	char comm[16];
 };
 
@@ -63,6 +70,9 @@ struct handled_signal {
 	__u64 ts;
 	__u32 signal;
 	__u32 sender; /* a process, 0: the kernel or a timer */
+	/* The thread's process: a thread's number alone may be another's by now. */
+	__u32 tgid;
+	__u32 id;
 };
 
 /* How a thread's last wait ended; key: thread. */
@@ -72,6 +82,8 @@ struct last_wait {
 	__u64 due;   /* when that one times out */
 	__u8 status; /* enum wait_status, of the one that ended */
 	__u8 pad[7];
+	__u32 tgid; /* the thread's process, as above */
+	__u32 id;
 };
 
 /* A probe has said that a thread's wait was cancelled; key: thread. */
@@ -80,7 +92,7 @@ struct probed_wait {
 	__u32 by;   /* the thread that called */
 	__u32 tgid; /* a number alone may be another process's thread */
 	__u32 adapter;
-	__u32 pad;
+	__u32 id; /* of process tgid */
 };
 
 /* Whose probe said that a wait was cancelled. Append-only. */
@@ -116,12 +128,22 @@ struct ev_step {
 	struct cancel_info cancel;
 	struct sock_addr addr;
 	__u64 exiting; /* closes: the process is exiting */
+	__u64 spare[2 * EVENT_SPARE];
+};
+
+/* The head is the parent's. */
+struct ev_fork {
+	struct ev_head head;
+	__u32 child; /* its number */
+	__u32 child_id;
+	__u64 spare[EVENT_SPARE];
 };
 
 struct ev_loop {
 	struct ev_head head;
 	__u64 loop;
 	__u64 thread_self; /* thread pointer of the thread that sends, which may be another one */
+	__u64 spare[EVENT_SPARE];
 };
 
 /*
@@ -145,6 +167,17 @@ struct tracked {
 	__u32 pad;
 };
 
+/* A socket that was open before we started. Ports as the socket has them: the peer's swapped. */
+struct adoptable {
+	__u16 family, local_port, peer_port, pad;
+	__u32 tgid, id; /* a process that has it open */
+};
+
+struct unix_client {
+	__u64 tracked; /* address of its struct tracked */
+	__u64 cookie;  /* another socket's at the same address is another */
+};
+
 /* Marks a cookie that the recorder gave, where the kernel had given none. */
 #define OWN_COOKIE (1ULL << 63)
 
@@ -155,6 +188,7 @@ struct ledger_row {
 	struct sock_addr addr;
 	__u32 unread;
 	__u32 state; /* TCP state; 0 for Unix */
+	__u64 spare[EVENT_SPARE];
 };
 
 /* A row as the refresh pass hands it over. */
@@ -198,21 +232,40 @@ enum counter {
 };
 
 enum rt_state {
-	RT_ASKED = 1, /* the collector was told and has not answered */
-	RT_NONE,      /* no runtime that we know: owners are threads */
-	RT_WAITING,   /* runtime found, not initialised yet: owners unknown */
-	RT_READY,     /* owners are tasks */
-	RT_BLIND,     /* runtime found, but neither readable nor to be probed: owners unknown */
-	RT_PROBED,    /* layout not known: owners are tasks, told by probes on every step */
-	RT_GO,	      /* owners are goroutines */
+	RT_UNKNOWN,  /* the collector has not answered; never in the map */
+	RT_NONE = 2, /* no runtime that we know: owners are threads */
+	RT_WAITING,  /* runtime found, not initialised yet: owners unknown */
+	RT_READY,    /* owners are tasks */
+	RT_BLIND,    /* runtime found, but neither readable nor to be probed: owners unknown */
+	RT_PROBED,   /* layout not known: owners are tasks, told by probes on every step */
+	RT_GO,	     /* owners are goroutines */
 };
 
-/* Per process; key: tgid. Written by the collector, but for dict, probe_seq, loop_ns, uv and
- * the counts. */
+/*
+ * A process: a number and an id, which the recorder gives to each number that it meets, and a fresh
+ * one after a fork and after an exec. So (number, id) is nobody else's, as long as a run lasts, and
+ * what was learned under another id is not believed. Key: tgid. The recorder's alone.
+ */
+struct proc {
+	__u64 start;   /* start_boottime of its first thread: what /proc/PID/stat says in ticks */
+	__u64 loop_ns; /* when an epoll of any of its threads last ended by its timeout */
+	__u64 loop_began; /* the last that may time out */
+	__u64 loop_due;	  /* ... and when */
+	__u32 id;
+	__u32 late;	/* sends while the collector had not answered yet */
+	__u8 asked;	/* the collector was told of it */
+	__u8 inherited; /* born of a process that we know: its first connection is told all the same
+			 */
+	__u8 pad[6];
+};
+
+/* What the collector has answered about process ID; key: tgid. Written by the collector, but for
+ * dict, probe_seq, uv and the counts. */
 struct proc_rt {
 	__u64 dict_ptr; /* address of the static pointer current_tasks */
 	__u64 dict;	/* what it holds, once seen */
 	__u64 task_type;
+	__u32 id;	 /* of whom it is true; another one's answer is none */
 	__u32 state;	 /* enum rt_state */
 	__u32 probe_seq; /* probed cancellations so far */
 	__u32 mismatches;
@@ -220,13 +273,10 @@ struct proc_rt {
 	__u32 probe_budget; /* calls of Task.cancel until EV_BUDGET; 0: no limit */
 #define PROBE_BUDGET_MAX (1U << 30)
 	struct task_layout layout;
-	__u32 late;	  /* sends while the collector had not answered yet */
-	__u32 go_id;	  /* RT_GO: where a g has its goroutine's id */
-	__u32 inherited;  /* copied from the parent at fork; its first connection is told anew */
-	__u64 loop_ns;	  /* when an epoll of any of its threads last ended by its timeout */
-	__u64 loop_began; /* the last that may time out */
-	__u64 loop_due;	  /* ... and when */
-	__u64 uv;	  /* the uv_loop_t that last connected, 0: none; uvloop.h */
+	__u32 go_id; /* RT_GO: where a g has its goroutine's id */
+	__u32 again; /* its next connection is told anew: more may be seen by then */
+	__u32 pad;
+	__u64 uv; /* the uv_loop_t that last connected, 0: none; uvloop.h */
 };
 
 /* A task's address is soon another task's; its name is part of who it is. */
@@ -234,7 +284,7 @@ struct cancel_key {
 	__u64 task;
 	__u64 name[2];
 	__u32 tgid;
-	__u32 pad;
+	__u32 id;
 };
 
 /* How often a task at an address was seen to end, and when last. Key: struct loop_key. */
@@ -247,7 +297,7 @@ struct ended {
 struct loop_key {
 	__u64 loop;
 	__u32 tgid;
-	__u32 pad;
+	__u32 id;
 };
 
 /*
@@ -277,7 +327,7 @@ struct filters {
 	} peers[FILTER_MAX];
 };
 
-_Static_assert(sizeof(struct ev_head) == 40, "ev_head");
+_Static_assert(sizeof(struct ev_head) == 48, "ev_head");
 _Static_assert(sizeof(struct owner) == 64, "owner");
 _Static_assert(sizeof(struct ledger) == 64 * 4, "ledger");
 _Static_assert(__builtin_offsetof(struct ledger, tx_bytes) == 56, "ledger.tx_bytes");
@@ -288,6 +338,9 @@ _Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");
 _Static_assert(sizeof(struct ev_step) % 8 == 0, "ev_step");
 _Static_assert(sizeof(struct walk_row) % 8 == 0, "walk_row");
 _Static_assert(sizeof(struct walk_mark) == 32, "walk_mark");
+_Static_assert(sizeof(struct tracked) <= 440, "tracked: with the kernel's own it fills 512");
+_Static_assert(sizeof(struct ev_fork) % 8 == 0, "ev_fork");
+_Static_assert(sizeof(struct proc) == 48, "proc");
 _Static_assert(sizeof(struct proc_rt) % 8 == 0, "proc_rt");
 _Static_assert(sizeof(struct task_layout) == 16, "task_layout");
 

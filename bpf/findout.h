@@ -48,7 +48,7 @@ static __always_inline bool gave_up(struct ledger *l, struct cancel_info *ci)
 	if (l->gave_up != WAIT_INTERRUPTED)
 		return true;
 	s = bpf_map_lookup_elem(&signals, &l->owner.tid);
-	if (s && s->ts >= l->gave_up_ns) {
+	if (s && s->id == l->owner.id && s->ts >= l->gave_up_ns) {
 		ci->signal = s->signal;
 		ci->by_tid = s->sender;
 	}
@@ -80,7 +80,7 @@ static __noinline int told(struct ledger *l, struct cancel_info *ci)
 	__u32 tid = l->owner.tid;
 	struct probed_wait *w = bpf_map_lookup_elem(&probed_waits, &tid);
 
-	if (!w || w->tgid != l->owner.tgid || w->ts <= l->last_tx_ns)
+	if (!w || w->tgid != l->owner.tgid || w->id != l->owner.id || w->ts <= l->last_tx_ns)
 		return 0;
 	__builtin_memset(ci, 0, sizeof(*ci));
 	ci->ts = w->ts;
@@ -133,7 +133,8 @@ static __noinline int goroutine_left(struct ledger *l, struct proc_rt *rt, struc
 /* L's request went out when its process had not been looked into yet, and there is no runtime. */
 static __always_inline void owner_known_late(struct ledger *l, struct proc_rt *rt, __u32 tgid)
 {
-	if (l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid && rt && rt->state == RT_NONE)
+	if (l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid && rt &&
+	    rt->id == l->owner.id && rt->state == RT_NONE)
 		l->owner.kind = OWNER_THREAD;
 }
 
@@ -144,8 +145,9 @@ static __always_inline void owner_known_late(struct ledger *l, struct proc_rt *r
  */
 static __always_inline bool threads_for_now(struct tracked *t, struct proc_rt *rt, __u32 tgid)
 {
-	return rt && rt->state == RT_ASKED && t->who.kind == OWNER_UNKNOWN &&
-	       t->l.owner.kind == OWNER_UNKNOWN && t->l.owner.tgid == tgid;
+	return !rt && t->who.id && t->who.kind == OWNER_UNKNOWN &&
+	       t->l.owner.kind == OWNER_UNKNOWN && t->l.owner.tgid == tgid &&
+	       t->l.owner.id == t->who.id;
 }
 
 enum found {
@@ -168,6 +170,17 @@ static __always_inline int task_now(struct owner *o, struct tracked *t, struct p
 	return o->task != 0;
 }
 
+/*
+ * A process that sends on a connection that it did not make, after an exec or with another's
+ * descriptor, is met now. Its id, 0: there is no room.
+ */
+static __always_inline __u32 known_as(__u32 tgid)
+{
+	struct proc *p = proc_of(tgid);
+
+	return p && p->asked ? p->id : meet_this_process(tgid);
+}
+
 /* Fills O, which is zero, with who sends on T now. */
 static __always_inline void owner_now(struct owner *o, struct tracked *t, struct proc_rt *rt,
 				      __u32 tgid, __u32 tid)
@@ -178,12 +191,13 @@ static __always_inline void owner_now(struct owner *o, struct tracked *t, struct
 	o->tgid = tgid;
 	o->tid = tid;
 	o->kind = OWNER_UNKNOWN;
-	if (!rt) {
+	o->id = rt ? rt->id : known_as(tgid);
+	if (!o->id) {
 		count_loss(KLOSS_LATE_ATTACH);
 		return;
 	}
-	if (rt->state == RT_ASKED || rt->state == RT_WAITING) {
-		__sync_fetch_and_add(&rt->late, 1); /* a loss only if there is a runtime */
+	if (!rt || rt->state == RT_WAITING) {
+		is_late(tgid);
 		return;
 	}
 	if (rt->state == RT_NONE) {
@@ -229,15 +243,19 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 	t->prior = WAIT_UNKNOWN;
 	t->found = 0;
 	if (l->plain_gen == rt_gen && l->owner.tgid == tgid) {
-		const struct owner thread = {.tgid = tgid, .tid = tid, .kind = OWNER_THREAD};
+		const struct owner thread = {
+			.tgid = tgid, .tid = tid, .id = l->owner.id, .kind = OWNER_THREAD};
 
 		rt = 0;
 		t->who = thread;
 	} else {
-		rt = bpf_map_lookup_elem(&procs, &tgid);
+		rt = runtime_of(tgid);
 		find_sender(t, rt, tgid, tid);
 		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
 	}
+	/* Another process, or another program: what lies where in its memory is not known. */
+	if (t->who.id != l->owner.id)
+		l->stream = t->uv = 0;
 	owner_known_late(l, rt, tgid);
 	if (ledger_owed(l)) {
 		t->prior = wait_now(l, rt, tgid, &ci);
@@ -252,7 +270,7 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 			t->who.kind = l->owner.kind = OWNER_UNKNOWN;
 		}
 		if (rt && t->who.kind == OWNER_GOROUTINE && l->owner.kind == OWNER_GOROUTINE &&
-		    !owner_same(&l->owner, &t->who))
+		    l->owner.id == rt->id && !owner_same(&l->owner, &t->who))
 			t->prior = goroutine_left(l, rt, &t->why);
 	} else if (rt && rt->probe_seq != l->probe_seq) {
 		ci = late_cancel(l);

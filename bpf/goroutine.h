@@ -61,7 +61,7 @@ static __noinline int goroutine_now(struct proc_rt *rt, struct goroutine *out)
 	if (rt->validated < VALIDATE_TASKS) {
 		if (!runs_here(g))
 			return -1;
-		__sync_fetch_and_add(&rt->validated, 1);
+		proved(rt);
 	}
 	out->g = g;
 	out->id = w.id;

@@ -24,6 +24,26 @@ const volatile __u32 rows_max = 4096;
 /* 0: note listening ports; 1: adopt. */
 __u32 adopt_phase;
 
+/*
+ * SK is only walked to, and this kernel does not let it be given a ledger here: it gets one when it
+ * sends, or when a pass over all sockets meets it.
+ */
+static __always_inline void adopt_later(struct sock *sk, __u16 family, __u32 tgid, __u32 id)
+{
+	struct adoptable a = {.family = family, .tgid = tgid, .id = id};
+	__u64 key = (__u64)sk;
+
+	if (family != AF_UNIX) {
+		a.local_port = FIELD(opt_kprobe, sk, __sk_common.skc_num);
+		a.peer_port = FIELD(opt_kprobe, sk, __sk_common.skc_dport);
+	}
+	if (bpf_map_update_elem(&adoptables, &key, &a, BPF_ANY)) {
+		count_loss(KLOSS_MAP_FULL);
+		return;
+	}
+	adoptable_ports[a.local_port / 64] |= 1ULL << a.local_port % 64;
+}
+
 /* Sockets that are open before we start. */
 SEC("iter/task_file")
 int adopt(struct bpf_iter__task_file *ctx)
@@ -68,20 +88,25 @@ int adopt(struct bpf_iter__task_file *ctx)
 		comm[i] = task->comm[i];
 	if (!wanted(sk, tgid, comm))
 		return 0;
+	if (!opt_kprobe && !opt_walked) {
+		adopt_later(sk, family, tgid, meet_process(tgid, task->pid, task->start_boottime));
+		return 0;
+	}
 	if (ledger_of(opt_kprobe, sk))
 		return 0; /* another descriptor of the same socket */
-	l = give_birth(opt_kprobe, sk, LEDGER_ADOPTED);
+	l = give_birth(opt_kprobe, sk, LEDGER_ADOPTED, 0);
 	if (!l)
 		return 0;
 	if (family == AF_UNIX)
 		l->flags |= LEDGER_UNIX;
 	else if (opt_kprobe)
-		((struct tracked *)l)->copied =
-			FIELD(opt_kprobe, (struct tcp_sock *)sk, copied_seq);
+		((struct tracked *)l)->copied = FIELD(true, (struct tcp_sock *)sk, copied_seq);
+	if (family == AF_UNIX && !opt_kprobe)
+		note_client(sk, l);
 	/* Whose it is; who owns a request is not known before it sends one. */
 	l->owner.tgid = tgid;
 	count(CNT_ADOPTED, 1);
-	meet_process(tgid, task->pid);
+	l->owner.id = meet_process(tgid, task->pid, task->start_boottime);
 	return 0;
 }
 
@@ -255,6 +280,9 @@ static __always_inline void look(bool kp, struct seq_file *seq, struct sock *sk,
 	struct walk_mark *m = 0;
 	__u32 slot = 0, unread;
 
+	/* Its last words have been told, by who could only read its ledger. */
+	if (!kp && (l->flags & LEDGER_UNIX) && sk->__sk_common.skc_state == TCP_CLOSE)
+		return;
 	/* A closed one lingers in the kernel; without its mark it counts as gone. */
 	if (!(l->flags & LEDGER_CLOSED))
 		m = mark_of(t, &slot);
@@ -352,8 +380,13 @@ int dump_keyed(struct bpf_iter__bpf_map_elem *ctx)
  */
 static __always_inline void look_once(struct seq_file *seq, struct sock *sk)
 {
-	struct tracked *t = sk ? (struct tracked *)ledger_of(opt_kprobe, sk) : 0;
+	struct tracked *t;
 
+	if (!sk)
+		return;
+	t = (struct tracked *)ledger_of(opt_kprobe, sk);
+	if (!t && !opt_kprobe && adoption(sk))
+		t = (struct tracked *)ledger_of(false, sk);
 	/* A read that goes on may meet a socket twice. */
 	if (!t || t->walked == walk_pass)
 		return;

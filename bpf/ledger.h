@@ -40,10 +40,10 @@ struct owner {
 	__u64 name[2]; /* first 16 bytes of the task's name: "Task-12" tells reused addresses apart
 			*/
 	__u64 waiter;  /* what the task waited for when its reply came, 0 before */
-	__u32 cancels; /* its count of cancellation requests at the send */
+	__u32 id;      /* of the process: a number alone may be another's; 0: not known */
+	__u16 cancels; /* the low half of its count of cancellation requests at the send */
 	__u8 kind;     /* enum owner_kind */
 	__u8 verified; /* 1: the task's loop is known to run on this thread */
-	__u16 pad;
 };
 
 /* What became of an owner's wait, asked at the next event on its socket. */
@@ -241,7 +241,7 @@ LEDGER_INLINE int ledger_owners_wait(const struct ledger *l)
 /* Two records of the same incarnation of the same owner? */
 LEDGER_INLINE int owner_same(const struct owner *a, const struct owner *b)
 {
-	if (a->kind != b->kind || a->tgid != b->tgid)
+	if (a->kind != b->kind || a->tgid != b->tgid || a->id != b->id)
 		return 0;
 	if (a->kind == OWNER_GOROUTINE)
 		return a->name[0] == b->name[0];

@@ -13,6 +13,8 @@ const volatile __u32 opt_self;
 const volatile bool opt_kprobe;
 /* Arguments of this kernel's tcp_recvmsg(): 6 in 5.10, 5 since 5.19, 4 in 6.18.44 and 7.x. */
 const volatile __u32 opt_recv_args = 5;
+/* 1: this kernel lets helpers have what was walked to, and not only what a hook was handed. */
+const volatile bool opt_walked;
 /* Ticks a second, 0: not known. */
 const volatile __u32 opt_hz;
 
@@ -59,22 +61,39 @@ struct {
 } ring SEC(".maps");
 
 /*
- * What we know of a process; key: tgid. Made by the first client connection or by fork, filled by
- * the collector, deleted at exec and exit. Full: KLOSS_MAP_FULL, owners of that process are
- * unknown.
+ * Processes that we know; key: tgid. Made by the first client connection, by a fork of one of them
+ * and, of followed ones, by exec, which makes any anew; deleted at exit, and where that was missed
+ * by the collector, which looks for what has ended. Full: KLOSS_MAP_FULL, owners of that process
+ * are unknown. As large as the host may have processes, or as a part of its memory allows
+ * (session.c).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 16384); /* set anew before load */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct proc);
+} procs SEC(".maps");
+
+/*
+ * What the collector has answered about them; key: tgid. Written by the collector, and by fork;
+ * deleted at exec and exit. It can come too late, and lie under the number of another process for
+ * a moment: whose it is says the id in it. Full: the collector's update fails, and is counted.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384); /* as `procs` */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct proc_rt);
-} procs SEC(".maps");
+} runtimes SEC(".maps");
 
-/* Followed processes (mispair run, -p); key: tgid. Grown at fork, shrunk at exit. */
+/*
+ * Followed processes (mispair run, -p); key: tgid. Grown at fork, shrunk at exit and as `procs`.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 65536); /* as `procs` */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, __u8);
@@ -104,7 +123,9 @@ struct {
 
 /*
  * Where a Task's layout is not known, probes on every step tell who runs; key: thread, value: task.
- * Written at a step's start, deleted at its end. Full: KLOSS_MAP_FULL, the owner is unknown.
+ * Written at a step's start, deleted at exec and at the thread's end: nothing tells where a step
+ * ends (a probe on a return is a system call of the probed process from Linux 6.11 on, which its
+ * seccomp filter may not know). Full: KLOSS_MAP_FULL, the owner is unknown.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -177,6 +198,40 @@ struct {
 	__type(value, __u64);
 } adapter_calls SEC(".maps");
 
+/*
+ * Client sockets that were open before we started and have no ledger yet; key: the socket's
+ * address. Made at the start, deleted when the socket gets its ledger. One that is closed before
+ * stays; its address may be another socket's, which has other ports. Full: KLOSS_MAP_FULL, such a
+ * socket is not seen at all. Used only where a ledger cannot be made of a socket that is walked to.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct adoptable);
+} adoptables SEC(".maps");
+
+/*
+ * Where the ledger of a Unix client lies; key: the socket's address. Its close shows at the peer,
+ * which can only read what it walks to. Made at the first send, deleted at the close. LRU: losing
+ * one loses the word about a close; the refresh pass finds that the socket is gone.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct unix_client);
+} unix_clients SEC(".maps");
+
+/* A copy of a ledger that is only read, while its close is told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tracked);
+} closing SEC(".maps");
+
 /* Ports that somebody listens on, only while sockets are adopted at the start. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -203,9 +258,13 @@ struct {
 
 /*
  * Generation of what is known about processes: raised by the collector whenever it learns, and at
- * exec. While it stands still, a socket whose owner is a thread need not ask about its process.
+ * the exec and the exit of a process that we know. While it stands still, a socket whose owner is a
+ * thread need not ask about its process.
  */
 __u32 rt_gen = 1;
+
+/* The last id that was given to a process. */
+__u32 proc_ids;
 
 static __always_inline void count_loss(__u32 cause)
 {

@@ -22,31 +22,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define MSG_PEEK     2
 #define MSG_ERRQUEUE 0x2000
 
-static __always_inline void event_head(struct ev_head *h, __u32 kind, __u32 size)
-{
-	__u64 id = bpf_get_current_pid_tgid();
-
-	h->kind = kind;
-	h->size = size;
-	h->ts = bpf_ktime_get_ns();
-	h->tgid = id >> 32;
-	h->tid = (__u32)id;
-	bpf_get_current_comm(h->comm, sizeof(h->comm));
-}
-
-static __always_inline int emit_head(__u32 kind)
-{
-	struct ev_head *h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
-
-	if (!h) {
-		count_loss(KLOSS_RING_FULL);
-		return -1;
-	}
-	event_head(h, kind, sizeof(*h));
-	bpf_ringbuf_submit(h, BPF_RB_FORCE_WAKEUP);
-	return 0;
-}
-
+#include "process.h"
 #include "sock.h"
 #include "threads.h"
 #include "owner.h"
@@ -68,7 +44,7 @@ static __always_inline struct ledger *ledger_of(bool kp, struct sock *sk)
 
 static __always_inline __u64 cookie_of(bool kp, struct sock *sk, struct ledger *l)
 {
-	return kp ? ((struct tracked *)l)->cookie : bpf_get_socket_cookie(sk);
+	return ((struct tracked *)l)->cookie;
 }
 
 static __always_inline bool exiting(void)
@@ -219,16 +195,18 @@ static __always_inline void handle_send(bool kp, struct sock *sk, int ret)
 	if (ret <= 0)
 		return;
 	l = ledger_of(kp, sk);
-	if (!l && FIELD(kp, sk, __sk_common.skc_family) != AF_UNIX)
-		return;
-	id = bpf_get_current_pid_tgid();
 	if (!l) {
-		if (!unix_birth(sk, id >> 32))
+		if (FIELD(kp, sk, __sk_common.skc_family) != AF_UNIX) {
+			if (kp || !tcp_adoption(sk))
+				return;
+		} else if (!unix_birth(sk, bpf_get_current_pid_tgid() >> 32)) {
 			return;
+		}
 		l = ledger_of(kp, sk);
 		if (!l)
 			return;
 	}
+	id = bpf_get_current_pid_tgid();
 	if (!(l->flags & LEDGER_UNIX)) {
 		tp = tcp_cast(kp, sk);
 		if (!tp)
@@ -252,7 +230,7 @@ static __noinline int full_recv(struct sock *sk, struct ledger *l, struct ledger
 
 	if (l->owner.kind == OWNER_TASK && (ledger_owed(l) || l->hot)) {
 		tgid = bpf_get_current_pid_tgid() >> 32;
-		rt = bpf_map_lookup_elem(&procs, &tgid);
+		rt = runtime_of(tgid);
 		in->prior = wait_now(l, rt, tgid, &ci);
 		in->probe_seq = rt ? rt->probe_seq : 0;
 		if (rt && ledger_abandoned_by(l, in->prior)) {
@@ -294,7 +272,7 @@ static __noinline int goroutine_reads(struct ledger *l, struct ledger_in *in)
 
 	if (!l->watch && l->waits + l->leaves >= GOROUTINE_READS)
 		return 0;
-	rt = bpf_map_lookup_elem(&procs, &tgid);
+	rt = runtime_of(tgid);
 	if (rt && rt->state == RT_GO && !goroutine_now(rt, &g))
 		ledger_goroutine_reads(l, in, g.id == l->owner.name[0]);
 	return 0;
@@ -362,7 +340,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 	in.step = STEP_CLOSE;
 	in.now = bpf_ktime_get_ns();
 	if ((opt_skips || l->watch) && !(l->flags & LEDGER_UNIX)) {
-		struct tcp_sock *tp = tcp_of(opt_kprobe, sk);
+		struct tcp_sock *tp = tcp_cast(opt_kprobe, sk);
 
 		if (tp)
 			look_for_missed(opt_kprobe, (struct tracked *)l, tp, 0, 0);
@@ -372,7 +350,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 		in.unread = unix_unread(opt_kprobe, sk, &exact);
 	}
 	if (l->owner.kind == OWNER_UNKNOWN && l->owner.tgid == tgid)
-		owner_known_late(l, bpf_map_lookup_elem(&procs, &tgid), tgid);
+		owner_known_late(l, runtime_of(tgid), tgid);
 	if (ledger_owed(l) && gave_up(l, &vain)) {
 		in.prior = l->gave_up;
 		ci = &vain;
@@ -384,7 +362,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 	}
 	/* A reset arrives in somebody else's context, and an exiting process has no memory. */
 	if (l->owner.tgid == tgid && !exiting()) {
-		rt = bpf_map_lookup_elem(&procs, &tgid);
+		rt = runtime_of(tgid);
 		if (ledger_owed(l)) {
 			if (l->owner.kind == OWNER_TASK)
 				in.prior = wait_now(l, rt, tgid, &ci);
@@ -441,12 +419,23 @@ static __always_inline void received(struct sock *sk, int ret, int flags)
 static __noinline int unix_eof(struct sock *sk)
 {
 	struct sock *peer = unix_peer(false, sk);
-	struct ledger *l = peer ? ledger_of(false, peer) : 0;
+	__u64 key = (__u64)peer;
+	struct unix_client *c = peer ? bpf_map_lookup_elem(&unix_clients, &key) : 0;
+	struct tracked *copy;
+	__u32 zero = 0;
+	bool there;
 
-	if (l && !(l->flags & LEDGER_CLOSED)) {
-		l->flags |= LEDGER_CLOSED;
-		handle_close(peer, sk, l);
-		last_words(peer, sk, l);
+	if (!c)
+		return 0;
+	copy = bpf_map_lookup_elem(&closing, &zero);
+	/* The peer is there, as long as SK refers to it, and so is its ledger. */
+	there = copy && c->cookie == (__u64)peer->__sk_common.skc_cookie.counter &&
+		!bpf_probe_read_kernel(copy, sizeof(*copy), (void *)c->tracked);
+	bpf_map_delete_elem(&unix_clients, &key);
+	if (there) {
+		copy->l.flags |= LEDGER_CLOSED;
+		handle_close(peer, sk, &copy->l);
+		last_words(peer, sk, &copy->l);
 	}
 	return 0;
 }
@@ -467,8 +456,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		tgid = bpf_get_current_pid_tgid() >> 32;
 		if (!wanted_here(sk, tgid))
 			return 0;
-		meet_process(tgid, 0);
-		l = give_birth(opt_kprobe, sk, 0);
+		l = give_birth(opt_kprobe, sk, 0, meet_this_process(tgid));
 		if (l)
 			uv_learn((struct tracked *)l, tgid);
 		return 0;
@@ -507,55 +495,16 @@ int BPF_PROG(on_destroy, struct sock *sk)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
-{
-	__u32 from = parent->tgid, to = child->tgid;
-	struct proc_rt *rt;
-	__u8 one = 1;
-
-	if (from == to)
-		return 0; /* a thread */
-	if (filters.follow && bpf_map_lookup_elem(&tree, &from) &&
-	    bpf_map_update_elem(&tree, &to, &one, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
-	/* The child's memory is a copy, addresses included. A probe's budget is its own. */
-	rt = bpf_map_lookup_elem(&procs, &from);
-	if (!rt || rt->state == RT_ASKED)
-		return 0;
-	if (bpf_map_update_elem(&procs, &to, rt, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
-	rt = bpf_map_lookup_elem(&procs, &to);
-	if (rt)
-		rt->inherited = 1;
-	return 0;
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task)
-{
-	__u32 tgid = task->tgid;
-
-	bpf_map_delete_elem(&procs, &tgid);
-	__sync_fetch_and_add(&rt_gen, 1);
-	if (filters.follow && bpf_map_lookup_elem(&tree, &tgid))
-		emit_head(EV_EXEC);
-	return 0;
-}
-
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
 
 	/* signal->live has been lowered by now: 0 for the last thread of the group. */
-	if (task->signal->live.counter) {
+	if (task->signal->live.counter)
 		thread_ends(task);
-		return 0;
-	}
-	if (!bpf_map_delete_elem(&procs, &tgid))
-		emit_head(EV_EXIT);
-	bpf_map_delete_elem(&tree, &tgid);
+	else
+		process_ends(tgid, task->pid);
 	return 0;
 }
 

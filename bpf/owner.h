@@ -12,6 +12,15 @@
 /* Senders that are looked at as a whole before a process's layout is believed. */
 #define VALIDATE_TASKS 16
 
+/* A live task, or goroutine, looks as it should: what is said of its process has a ground now. */
+static __noinline int proved(struct proc_rt *rt)
+{
+	if (!rt->validated)
+		emit_head(EV_PROVED);
+	__sync_fetch_and_add(&rt->validated, 1);
+	return 0;
+}
+
 #include "goroutine.h"
 
 /* Words of a PyDictObject behind its object header (3.9 to 3.13), and of an entry of its keys. */
@@ -48,10 +57,10 @@ static const struct loop_val loop_asked;
 
 /* Does LOOP run on the current thread? Asks the collector once about a loop that it does not know.
  */
-static __noinline int loop_is_ours(__u64 loop, __u32 tgid)
+static __noinline int loop_is_ours(__u64 loop, __u32 tgid, __u32 id)
 {
 	struct task_struct *task = this_task();
-	struct loop_key key = {.loop = loop, .tgid = tgid};
+	struct loop_key key = {.loop = loop, .tgid = tgid, .id = id};
 	struct loop_val *v = bpf_map_lookup_elem(&loops, &key);
 	struct ev_loop *e;
 
@@ -70,6 +79,7 @@ static __noinline int loop_is_ours(__u64 loop, __u32 tgid)
 		return -1;
 	}
 	event_head(&e->head, EV_LOOP, sizeof(*e));
+	__builtin_memset(e->spare, 0, sizeof(e->spare));
 	e->loop = loop;
 	e->thread_self = thread_self(task);
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
@@ -118,7 +128,7 @@ static __noinline int running_task(struct proc_rt *rt, __u32 tgid, __u64 *task, 
 			goto unreadable;
 		if (!w[ENTRY_KEY] || !w[ENTRY_VALUE])
 			continue;
-		ours = single ? 1 : loop_is_ours(w[ENTRY_KEY], tgid);
+		ours = single ? 1 : loop_is_ours(w[ENTRY_KEY], tgid, rt->id);
 		if (!ours) {
 			strange++;
 			continue;
@@ -367,21 +377,34 @@ static __always_inline int looks_like_a_task(struct proc_rt *rt, struct pytask_l
 }
 
 /* How often a task at this address has ended: where that is all we know, it is its name. */
-static __always_inline struct ended *ends_of(__u64 task, __u32 tgid)
+static __always_inline struct ended *ends_of(__u64 task, __u32 tgid, __u32 id)
 {
-	struct loop_key key = {.loop = task, .tgid = tgid};
+	struct loop_key key = {.loop = task, .tgid = tgid, .id = id};
 
 	return bpf_map_lookup_elem(&ended, &key);
 }
 
-/* RT_PROBED: who runs on this thread, as the probes on steps say. */
+/* A request whose owner cannot be told yet: a loss only if its process has a runtime. */
+static __noinline int is_late(__u32 tgid)
+{
+	struct proc *p = proc_of(tgid);
+
+	if (p)
+		__sync_fetch_and_add(&p->late, 1);
+	return 0;
+}
+
+/*
+ * RT_PROBED: who runs on this thread, as the probes on steps say. That is who ran last: where a
+ * step ends nothing tells, so what the loop itself sends is taken for that task's.
+ */
 static __always_inline void owner_stepping(struct owner *o, struct proc_rt *rt)
 {
 	__u64 *task = bpf_map_lookup_elem(&stepping, &o->tid);
 	struct ended *e;
 
 	if (!rt->validated) { /* no step seen yet: the probes are on their way */
-		__sync_fetch_and_add(&rt->late, 1);
+		is_late(o->tgid);
 		return;
 	}
 	o->kind = task ? OWNER_TASK : OWNER_THREAD;
@@ -389,7 +412,7 @@ static __always_inline void owner_stepping(struct owner *o, struct proc_rt *rt)
 		return;
 	o->task = *task;
 	o->verified = 1;
-	e = ends_of(*task, o->tgid);
+	e = ends_of(*task, o->tgid, rt->id);
 	o->name[0] = e ? e->times : 0;
 }
 
@@ -409,7 +432,7 @@ static __noinline void owner_task(struct owner *o, struct proc_rt *rt, __u64 loo
 				emit_head(EV_LAYOUT);
 			return;
 		}
-		__sync_fetch_and_add(&rt->validated, 1);
+		proved(rt);
 	} else if (read_who(rt, o->task, k)) {
 		return;
 	}
@@ -428,6 +451,7 @@ static __always_inline struct cancel_info *probed(struct owner *o, __u64 since)
 		.task = o->task,
 		.name = {o->name[0], o->name[1]},
 		.tgid = o->tgid,
+		.id = o->id,
 	};
 	struct cancel_info *ci;
 
@@ -447,7 +471,7 @@ static __noinline int wait_of(struct ledger *l, struct proc_rt *rt, __u32 tgid)
 	__u8 status;
 
 	if (rt->state == RT_PROBED) {
-		struct ended *e = ends_of(l->owner.task, tgid);
+		struct ended *e = ends_of(l->owner.task, tgid, rt->id);
 
 		return e && e->times != l->owner.name[0] ? WAIT_FINISHED : WAIT_PENDING;
 	}
@@ -465,7 +489,7 @@ static __always_inline __u8 wait_now(struct ledger *l, struct proc_rt *rt, __u32
 {
 	__u8 status;
 
-	if (l->owner.kind != OWNER_TASK || l->owner.tgid != tgid || !rt)
+	if (l->owner.kind != OWNER_TASK || l->owner.tgid != tgid || !rt || l->owner.id != rt->id)
 		return WAIT_UNKNOWN;
 	status = wait_of(l, rt, tgid);
 	if (rt->probe_seq) {

@@ -8,7 +8,7 @@
 /* Counts the call against the budget of a probe that is not meant to stay. */
 static __always_inline struct proc_rt *probed_process(__u32 tgid)
 {
-	struct proc_rt *rt = bpf_map_lookup_elem(&procs, &tgid);
+	struct proc_rt *rt = runtime_of(tgid);
 	__u32 left;
 
 	if (!rt || !rt->probe_budget)
@@ -22,9 +22,10 @@ static __always_inline struct proc_rt *probed_process(__u32 tgid)
 	return rt;
 }
 
-static __noinline int keep_cancelled(__u64 task, __u64 *name, __u32 tgid, struct cancel_info *ci)
+static __noinline int keep_cancelled(__u64 task, __u64 *name, __u32 tgid, __u32 id,
+				     struct cancel_info *ci)
 {
-	struct cancel_key key = {.task = task, .name = {name[0], name[1]}, .tgid = tgid};
+	struct cancel_key key = {.task = task, .name = {name[0], name[1]}, .tgid = tgid, .id = id};
 
 	if (bpf_map_update_elem(&cancelled, &key, ci, BPF_ANY))
 		count_loss(KLOSS_MAP_FULL);
@@ -56,7 +57,7 @@ static __always_inline void note_cancelled(struct proc_rt *rt, __u32 tgid, __u64
 		ci->by_name[0] = k->name[0];
 		ci->by_name[1] = k->name[1];
 	}
-	keep_cancelled(task, name, tgid, ci);
+	keep_cancelled(task, name, tgid, rt->id, ci);
 	__sync_fetch_and_add(&rt->probe_seq, 1);
 }
 
@@ -70,7 +71,7 @@ int task_cancel(struct pt_regs *ctx)
 	struct pytask_look k;
 
 	if (rt && rt->state == RT_PROBED) {
-		struct ended *e = ends_of(task, tgid);
+		struct ended *e = ends_of(task, tgid, rt->id);
 
 		k.name[0] = e ? e->times : 0;
 		k.name[1] = 0;
@@ -101,7 +102,7 @@ int task_finalize(struct pt_regs *ctx)
 	struct pytask_look k;
 
 	if (rt && rt->state == RT_PROBED) {
-		struct loop_key key = {.loop = task, .tgid = tgid};
+		struct loop_key key = {.loop = task, .tgid = tgid, .id = rt->id};
 		struct ended *e = bpf_map_lookup_elem(&ended, &key), first = {.times = 1};
 
 		if (e)
@@ -126,7 +127,7 @@ static __always_inline int step_begins(__u64 task)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = id >> 32, tid = (__u32)id;
-	struct proc_rt *rt = bpf_map_lookup_elem(&procs, &tgid);
+	struct proc_rt *rt = runtime_of(tgid);
 
 	if (!rt || rt->state != RT_PROBED || !task)
 		return 0;
@@ -151,15 +152,6 @@ SEC("uprobe")
 int step_wakeup(struct pt_regs *ctx)
 {
 	return step_begins(PT_REGS_PARM1((struct pt_regs *)ctx));
-}
-
-SEC("uretprobe")
-int step_ends(struct pt_regs *ctx)
-{
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-
-	bpf_map_delete_elem(&stepping, &tid);
-	return 0;
 }
 
 #endif

@@ -110,6 +110,15 @@ struct pytask_look {
 };
 
 /*
+ * Has a count of cancellation requests, of which only the low half was kept, risen since? A task
+ * whose count rose by 32,768 within one exchange would look untouched.
+ */
+LEDGER_INLINE int cancels_risen(__u32 now, __u16 then)
+{
+	return (__u16)(now - then) - 1U < 0x7fff;
+}
+
+/*
  * What LOOK, read now at the address of owner O, says about O's wait. TYPE is the address of
  * _asyncio's Task type, 0 if unknown. Freed memory keeps its state field until it is used again:
  * a freed task (no references) still tells how it ended.
@@ -131,7 +140,8 @@ LEDGER_INLINE __u8 pytask_judge(const struct owner *o, const struct pytask_look 
 	if (look->state == PYFUT_CANCELLED)
 		return WAIT_CANCELLED;
 	/* A cancelled task often turns its CancelledError into another end, a timeout's for one. */
-	if (look->state == PYFUT_FINISHED && has_cancels && look->tail.cancels > o->cancels)
+	if (look->state == PYFUT_FINISHED && has_cancels &&
+	    cancels_risen(look->tail.cancels, o->cancels))
 		return WAIT_CANCELLED;
 	if (look->state == PYFUT_FINISHED)
 		return look->exception ? WAIT_FAILED : WAIT_FINISHED;
@@ -141,7 +151,7 @@ LEDGER_INLINE __u8 pytask_judge(const struct owner *o, const struct pytask_look 
 	if (look->tail.coro != o->coro)
 		return WAIT_GONE;
 	if (has_cancels)
-		return look->tail.cancels > o->cancels ? WAIT_RISEN : WAIT_PENDING;
+		return cancels_risen(look->tail.cancels, o->cancels) ? WAIT_RISEN : WAIT_PENDING;
 	/* Before 3.11 nothing counts: a request shows until the task has run once more. */
 	if (look->tail.must_cancel || look->waiter_state == PYFUT_CANCELLED)
 		return WAIT_RISEN;

@@ -46,9 +46,18 @@ static __always_inline struct tcp_sock *tcp_cast(bool kp, struct sock *sk)
 	return tcp_of(kp, sk);
 }
 
+/*
+ * ... and for one that is known to be a Unix socket. What is walked to, as a peer is, can only be
+ * read: some 6.18 kernels do not let it be handed to a helper (seen on 6.18.44: "R1
+ * type=untrusted_ptr_"), which others still allow.
+ */
 static __always_inline struct unix_sock *unix_of(bool kp, struct sock *sk)
 {
-	return kp ? (struct unix_sock *)sk : bpf_skc_to_unix_sock(sk);
+	if (kp)
+		return (struct unix_sock *)sk;
+	if (bpf_rdonly_cast)
+		return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct unix_sock));
+	return bpf_skc_to_unix_sock(sk);
 }
 
 /*
@@ -262,7 +271,7 @@ static __always_inline void sock_addr_of(bool kp, struct sock *sk, struct sock *
 	a->peer_port = bpf_ntohs(FIELD(kp, sk, __sk_common.skc_dport));
 	/* A closed socket has given its port back (inet_put_port()); inet_sport remembers it. */
 	if (!a->local_port) {
-		struct tcp_sock *tp = tcp_of(kp, sk);
+		struct tcp_sock *tp = tcp_cast(kp, sk);
 
 		if (tp)
 			a->local_port = bpf_ntohs(FIELD(kp, tp, inet_conn.icsk_inet.inet_sport));

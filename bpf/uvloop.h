@@ -38,7 +38,7 @@ enum { PROTOCOL_LOOP = 0, PROTOCOL_READER = 4 };
  */
 static __noinline int uv_learn(struct tracked *t, __u32 tgid)
 {
-	struct proc_rt *rt = bpf_map_lookup_elem(&procs, &tgid);
+	struct proc_rt *rt = runtime_of(tgid);
 	__u64 task = 0, loop = 0, uv = 0, back = 0;
 	__u8 verified;
 	__u32 i;

@@ -174,6 +174,7 @@ struct list_head {
 struct signal_struct {
 	int nr_threads;
 	atomic_t live;
+	unsigned int flags;
 	struct list_head thread_head;
 };
 
@@ -201,6 +202,7 @@ struct task_struct {
 	char comm[16];
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
+	u64 start_boottime;
 	void *stack;
 	struct thread_struct thread;
 	struct pid *thread_pid;

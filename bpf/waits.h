@@ -145,19 +145,21 @@ static __always_inline __u8 waited(struct ledger *l, __u32 tgid, struct cancel_i
 {
 	struct handled_signal *s;
 	struct last_wait *w;
-	struct proc_rt *rt;
+	struct proc *p;
 
 	if (l->owner.kind != OWNER_THREAD || !ledger_asks(l))
 		return WAIT_UNKNOWN;
 	__builtin_memset(why, 0, sizeof(*why));
 	w = bpf_map_lookup_elem(&waits, &l->owner.tid);
+	if (w && w->id != l->owner.id)
+		w = 0;
 	if (w && w->ts > l->last_tx_ns && w->status < WAIT_MAX) {
 		why->ts = w->ts;
 		return w->status;
 	}
 	/* Also one that came while it did something else: a handler may not return there. */
 	s = bpf_map_lookup_elem(&signals, &l->owner.tid);
-	if (s && s->ts > l->last_tx_ns) {
+	if (s && s->id == l->owner.id && s->ts > l->last_tx_ns) {
 		why->ts = s->ts;
 		why->signal = s->signal;
 		why->by_tid = s->sender;
@@ -167,13 +169,13 @@ static __always_inline __u8 waited(struct ledger *l, __u32 tgid, struct cancel_i
 		why->ts = w->due;
 		return WAIT_POLL_TIMED_OUT;
 	}
-	rt = bpf_map_lookup_elem(&procs, &tgid);
-	if (!rt || l->owner.tgid != tgid)
+	p = proc_of(tgid);
+	if (!p || l->owner.tgid != tgid || l->owner.id != p->id)
 		return WAIT_UNKNOWN;
-	if (rt->loop_ns > l->last_tx_ns)
-		why->ts = rt->loop_ns;
-	else if (unheard(rt->loop_began, rt->loop_due, l->last_tx_ns))
-		why->ts = rt->loop_due;
+	if (p->loop_ns > l->last_tx_ns)
+		why->ts = p->loop_ns;
+	else if (unheard(p->loop_began, p->loop_due, l->last_tx_ns))
+		why->ts = p->loop_due;
 	else
 		return WAIT_UNKNOWN;
 	return WAIT_LOOP_TIMED_OUT;
@@ -191,11 +193,11 @@ int BPF_PROG(on_sleep, struct hrtimer *timer)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = id >> 32, tid = (__u32)id;
-	struct proc_rt *rt = bpf_map_lookup_elem(&procs, &tgid);
 	struct last_wait first = {}, *w;
+	struct proc *p = proc_of(tgid);
 	enum waiting_call call;
 
-	if (!rt)
+	if (!p)
 		return 0;
 	if ((__u64)FIELD(true, (struct hrtimer_sleeper *)timer, task) != bpf_get_current_task())
 		return 0;
@@ -205,14 +207,18 @@ int BPF_PROG(on_sleep, struct hrtimer *timer)
 	w = bpf_map_lookup_elem(&waits, &tid);
 	if (!w)
 		w = &first;
+	if (w->id != p->id)
+		w->ts = 0; /* of another thread, which had this number */
+	w->id = p->id;
+	w->tgid = tgid;
 	w->due = FIELD(true, timer, _softexpires);
 	w->began = bpf_ktime_get_ns();
 	if (call == CALL_EPOLL) {
 		/* The one before was due meanwhile, and was not heard either. */
-		if (rt->loop_due > rt->loop_ns && rt->loop_due <= w->began + LOOP_ROUNDS_NS)
-			rt->loop_ns = rt->loop_due;
-		rt->loop_due = w->due;
-		rt->loop_began = w->began;
+		if (p->loop_due > p->loop_ns && p->loop_due <= w->began + LOOP_ROUNDS_NS)
+			p->loop_ns = p->loop_due;
+		p->loop_due = w->due;
+		p->loop_began = w->began;
 	}
 	if (w == &first && bpf_map_update_elem(&waits, &tid, &first, BPF_ANY))
 		count_loss(KLOSS_MAP_FULL);
@@ -228,8 +234,8 @@ int BPF_PROG(on_timer, struct hrtimer *timer)
 {
 	struct last_wait w = {.status = WAIT_POLL_TIMED_OUT};
 	struct task_struct *task;
-	struct proc_rt *rt;
 	enum waiting_call call;
+	struct proc *p;
 	__u32 tgid;
 
 	if (&hrtimer_wakeup && timer->function != (void *)&hrtimer_wakeup)
@@ -238,8 +244,8 @@ int BPF_PROG(on_timer, struct hrtimer *timer)
 	if (!task)
 		return 0;
 	tgid = FIELD(true, task, tgid);
-	rt = bpf_map_lookup_elem(&procs, &tgid);
-	if (!rt) {
+	p = proc_of(tgid);
+	if (!p) {
 		if (tgid == opt_self)
 			own_timers++;
 		return 0;
@@ -248,8 +254,10 @@ int BPF_PROG(on_timer, struct hrtimer *timer)
 	if (call == CALL_OTHER)
 		return 0;
 	w.ts = bpf_ktime_get_ns();
+	w.id = p->id;
+	w.tgid = tgid;
 	if (call == CALL_EPOLL)
-		rt->loop_ns = w.ts;
+		p->loop_ns = w.ts;
 	wait_ended(FIELD(true, task, pid), &w);
 	return 0;
 }
@@ -263,7 +271,9 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 	struct handled_signal s = {.signal = sig}, *kept;
 	int code;
 
-	if (!bpf_map_lookup_elem(&procs, &tgid))
+	s.tgid = tgid;
+	s.id = id_of(tgid);
+	if (!s.id)
 		return 0;
 	s.ts = bpf_ktime_get_ns();
 	/* SI_USER, SI_QUEUE, SI_TKILL: a process sent it. To verifiers of 6.12 INFO is a number,
@@ -279,15 +289,24 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 	return 0;
 }
 
-/* A thread ends, and its process goes on. */
+#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
+
+/* A thread ends. If its process goes on, that ends its wait. */
 static __always_inline void thread_ends(struct task_struct *task)
 {
 	struct last_wait w = {.status = WAIT_EXITED};
-	__u32 tgid = task->tgid;
+	__u32 tid = task->pid;
 
-	if (!bpf_map_lookup_elem(&procs, &tgid))
+	w.id = id_of(task->tgid);
+	if (!w.id)
 		return;
+	if (task->signal->flags & SIGNAL_GROUP_EXIT) {
+		forget_thread(tid);
+		return;
+	}
+	bpf_map_delete_elem(&stepping, &tid);
 	w.ts = bpf_ktime_get_ns();
+	w.tgid = task->tgid;
 	wait_ended(task->pid, &w);
 }
 

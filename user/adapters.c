@@ -1,32 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The table of adapters, and which files they are attached to.
+ * The table of adapters, which files have their functions, and in which processes these are probed.
+ *
+ * A file is known by the descriptor that was read (struct file_key), and probed through a
+ * descriptor of that very file: no name is looked up a second time. What is known of it is what is
+ * in it; what a process's memory says is believed of that process only.
+ *
+ * Each process is probed by itself, and not before it has lived for a while: a probe takes ten
+ * milliseconds to attach and a grace period to detach. Under `mispair run` children are often gone
+ * by then, so a file that only root can write is probed there for all who map it.
  *
  * A file is opened on the loop's thread, through the mapping of a process that may be gone a moment
- * later; it is read and probed on the session's worker, which owns the file's entry from then on
- * but for its key, and for where to look again. At the end several workers empty the queue, so each
- * job holds a reference to its entry, and the last one frees it.
+ * later; it is read and probed on the session's worker. At the end several workers empty the queue,
+ * so each job holds a reference to what it works on, and the last one frees it.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 
 #include "adapters.h"
 #include "elfsyms.h"
+#include "filetrust.h"
 #include "finding.h"
 #include "jvm.h"
+#include "neverprobe.h"
 #include "remote.h"
 #include "session.h"
 #include "verdict.h"
 
-#define FILES_MAX     256  /* hosts with many containers have as many libcs */
+#define UNUSED_MAX                                                                                 \
+	64 /* files that no process maps any more, and of which is known what they have */
 #define FUNCTIONS_MAX 8	   /* of one adapter in one file */
 #define CALLS_MAX     2000 /* a second, in all processes; a call costs about 1.5 us */
 #define NAME_MAX_LEN  512  /* of a symbol that is looked into */
+/* A process that is gone by then is not probed. */
+#define YOUNG_NS      250000000ULL
+/* A JVM is asked again that is not set up, so often and this much later. */
+#define LEARN_TRIES   20
+#define LEARN_NS      500000000ULL
 
 /* Where in a process an adapter's functions are. */
 enum place { IN_LIBC, IN_LIBJVM, IN_PROGRAM, PLACES };
@@ -52,16 +68,9 @@ static const struct kind {
 /* clang-format on */
 #define N_KINDS (sizeof(kinds) / sizeof(*kinds))
 
-enum state {
-	FILE_BUSY,  /* a job is to be done */
-	FILE_READY, /* nothing more is to be known of it */
-	FILE_AGAIN, /* what only a process can tell of it, was not to be had */
-};
-
-struct file_key {
-	uint64_t dev, ino, size, mtime_ns;
-	uint32_t kinds; /* bits of `kinds`: Ruby's comes later to a libc that is known */
-	uint32_t pad;
+struct code_key {
+	struct file_key file;
+	uint64_t kinds; /* bits of `kinds`: Ruby's comes later to a libc that is known */
 };
 
 /* What one adapter has in one file. */
@@ -70,26 +79,55 @@ struct found {
 	uint64_t offsets[FUNCTIONS_MAX];
 };
 
-struct file {
-	struct file_key key;
-	struct session *s;
-	/* Whose mapping it was. The worker's while the file is BUSY, else the loop's. */
-	int fd;
-	uint32_t pid;
-	struct mapping at;
+/* A file. */
+struct code {
+	struct code_key key;
+	enum file_writer writer;
+	uid_t uid;
+	bool by_file; /* probed for all who map it */
+	/* The worker's from here on, but for the references. */
+	bool read;
+	uint32_t hot; /* atomic: bits of `kinds` that were given up */
 	struct found found[N_KINDS];
-	struct session_link *links[N_KINDS][FUNCTIONS_MAX]; /* the worker's */
-	uint32_t state;					    /* atomic: enum state */
-	uint32_t hot;  /* atomic: bits of `kinds` that were given up */
-	uint32_t refs; /* atomic */
+	struct session_link *links[N_KINDS][FUNCTIONS_MAX]; /* by_file */
+	uint32_t refs;					    /* atomic: one is the table's */
+	UT_hash_handle hh;
+};
+
+/* A file in a process. */
+struct use {
+	struct use *next; /* of the same process */
+	struct session *s;
+	struct code *code; /* NULL: what a user named */
+	const struct probespec *named;
+	uint32_t pid;
+	int fd;		   /* of the file; the worker's, -1: done */
+	struct mapping at; /* where its code runs */
+	uint64_t due_ns;   /* when it is to be probed, 0: it was */
+	unsigned int tries;
+	/* The worker's from here on. */
+	struct session_link *links[N_KINDS][FUNCTIONS_MAX];
+	uint32_t hot;	/* atomic: bits of `kinds` that were given up */
+	uint32_t learn; /* atomic: the JVM is to be asked again */
+	uint32_t refs;	/* atomic */
+};
+
+struct target {
+	uint32_t pid, id;
+	struct use *uses;
 	UT_hash_handle hh;
 };
 
 struct adapters {
 	struct session *s;
 	struct adapters_opts o;
-	struct file *files;
-	size_t n_files;
+	struct code *files;
+	struct target *targets;
+	const struct probespec *specs; /* borrowed */
+	size_t n_specs;
+	bool spec_done[PROBESPEC_MAX]; /* attached for all who map it */
+	size_t pending;		       /* uses with a time */
+	uint64_t ticked_ns;
 	struct session_link *named[PROBESPEC_MAX * PROBESPEC_FUNCTIONS];
 	size_t n_named;
 	uint64_t calls[ADAPTER_MAX], counted_ns;
@@ -192,103 +230,156 @@ static uint64_t learn_jvm(int fd, uint32_t pid, const struct mapping *m)
 
 /* ---- on the worker's thread ---- */
 
-static void detach(struct file *f, uint32_t which)
+static void detach(struct session_link *links[N_KINDS][FUNCTIONS_MAX], uint32_t which)
 {
 	size_t k, i;
 
 	for (k = 0; k < N_KINDS; k++) {
 		for (i = 0; i < FUNCTIONS_MAX && (which & 1u << k); i++) {
-			session_detach(f->links[k][i]);
-			f->links[k][i] = NULL;
+			session_detach(links[k][i]);
+			links[k][i] = NULL;
 		}
 	}
 }
 
-static void drop(void *arg, bool last)
+static void leave_code(struct code *c)
 {
-	struct file *f = arg;
-
-	(void)last;
-	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
+	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	detach(f, UINT32_MAX);
-	free(f);
+	detach(c->links, UINT32_MAX);
+	free(c);
 }
 
-/* Attaches what of KIND was found, with COOKIE, in place of what was attached before. */
-static void attach_kind(struct file *f, size_t kind, uint64_t cookie)
+static void drop_code(void *arg, bool last)
 {
-	char path[48];
+	(void)last;
+	leave_code(arg);
+}
+
+static void drop_use(void *arg, bool last)
+{
+	struct use *u = arg;
+
+	(void)last;
+	if (__atomic_sub_fetch(&u->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	detach(u->links, UINT32_MAX);
+	if (u->fd >= 0)
+		close(u->fd);
+	leave_code(u->code);
+	free(u);
+}
+
+/* Does the code at OFFSET of the file run where M is? */
+static bool runs_there(const struct mapping *m, uint64_t offset)
+{
+	return offset >= m->offset && offset - m->offset < m->end - m->start;
+}
+
+/* Attaches what U's file has of KIND, with COOKIE, in place of what was attached before. */
+static void attach_kind(struct use *u, size_t kind, uint64_t cookie)
+{
+	struct code *c = u->code;
+	bool all = c->by_file && kinds[kind].id != ADAPTER_JVM;
+	struct session_link **links = all ? c->links[kind] : u->links[kind];
 	size_t i;
 
-	/* The very file, whatever its name means here. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-	for (i = 0; i < f->found[kind].n; i++) {
-		session_detach(f->links[kind][i]);
-		f->links[kind][i] = session_attach_cancel(f->s, path, f->found[kind].offsets[i],
-							  kinds[kind].id, 0, cookie);
+	for (i = 0; i < c->found[kind].n; i++) {
+		if ((all && links[i]) || !runs_there(&u->at, c->found[kind].offsets[i]))
+			continue;
+		session_detach(links[i]);
+		links[i] =
+			session_attach_cancel(u->s, all ? -1 : (int)u->pid, u->fd,
+					      c->found[kind].offsets[i], kinds[kind].id, 0, cookie);
 	}
 }
 
-static void attach_file(void *arg, bool last)
+static void attach_code(struct use *u)
 {
-	struct file *f = arg;
-	enum state state = FILE_READY;
+	struct code *c = u->code;
 	uint64_t cookie;
 	size_t k;
 
-	if (!last)
-		search_file(f->fd, f->key.kinds, f->found);
-	for (k = 0; k < N_KINDS && !last; k++) {
+	if (!c->read)
+		search_file(u->fd, (uint32_t)c->key.kinds, c->found);
+	c->read = true;
+	for (k = 0; k < N_KINDS; k++) {
+		if (__atomic_load_n(&u->hot, __ATOMIC_RELAXED) & 1u << k)
+			continue;
 		cookie = 0;
-		if (kinds[k].id == ADAPTER_JVM && f->found[k].n) {
-			cookie = learn_jvm(f->fd, f->pid, &f->at);
-			state = cookie ? FILE_READY : FILE_AGAIN;
+		if (kinds[k].id == ADAPTER_JVM && c->found[k].n) {
+			cookie = learn_jvm(u->fd, u->pid, &u->at);
+			__atomic_store_n(&u->learn, !cookie, __ATOMIC_RELEASE);
 		}
-		attach_kind(f, k, cookie);
+		attach_kind(u, k, cookie);
 	}
-	close(f->fd);
-	__atomic_store_n(&f->state, state, __ATOMIC_RELEASE);
-	drop(f, last);
 }
 
-/* A JVM's process may be gone, or not be set up, when it is looked into: another one may tell. */
-static void look_again(void *arg, bool last)
+static void attach_spec(struct use *u)
 {
-	struct file *f = arg;
-	uint64_t cookie = last ? 0 : learn_jvm(f->fd, f->pid, &f->at);
-	size_t k;
+	const struct probespec *p = u->named;
+	size_t i;
 
-	for (k = 0; k < N_KINDS && cookie; k++)
-		if (kinds[k].id == ADAPTER_JVM &&
-		    !(__atomic_load_n(&f->hot, __ATOMIC_RELAXED) & 1u << k))
-			attach_kind(f, k, cookie);
-	close(f->fd);
-	__atomic_store_n(&f->state, cookie ? FILE_READY : FILE_AGAIN, __ATOMIC_RELEASE);
-	drop(f, last);
+	if (p->usdt) {
+		u->links[0][0] =
+			session_attach_usdt(u->s, (int)u->pid, u->fd, p->provider, p->name, p->arg);
+		return;
+	}
+	for (i = 0; i < p->n && i < FUNCTIONS_MAX; i++)
+		if (runs_there(&u->at, p->offsets[i]))
+			u->links[0][i] = session_attach_cancel(
+				u->s, (int)u->pid, u->fd, p->offsets[i], ADAPTER_USER, p->arg, 0);
+}
+
+static void attach_use(void *arg, bool last)
+{
+	struct use *u = arg;
+
+	/* Another process may have its number by now: then a probe finds nothing to be in. */
+	if (!last && (!kill((pid_t)u->pid, 0) || errno != ESRCH)) {
+		if (u->named)
+			attach_spec(u);
+		else
+			attach_code(u);
+	}
+	/* It would keep a container's mount busy. A JVM that is asked again needs it. */
+	if (!__atomic_load_n(&u->learn, __ATOMIC_RELAXED)) {
+		close(u->fd);
+		u->fd = -1;
+	}
+	drop_use(u, last);
 }
 
 static void detach_hot(void *arg, bool last)
 {
-	struct file *f = arg;
+	struct use *u = arg;
 
 	if (!last)
-		detach(f, __atomic_load_n(&f->hot, __ATOMIC_RELAXED));
-	drop(f, last);
+		detach(u->links, __atomic_load_n(&u->hot, __ATOMIC_RELAXED));
+	drop_use(u, last);
 }
 
-static bool later(struct file *f, void (*fn)(void *arg, bool last))
+static void detach_hot_code(void *arg, bool last)
 {
-	__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
-	if (!session_later(f->s, fn, f))
+	struct code *c = arg;
+
+	if (!last)
+		detach(c->links, __atomic_load_n(&c->hot, __ATOMIC_RELAXED));
+	leave_code(c);
+}
+
+static bool later(struct use *u, void (*fn)(void *arg, bool last))
+{
+	__atomic_add_fetch(&u->refs, 1, __ATOMIC_RELAXED);
+	if (!session_later(u->s, fn, u))
 		return true;
-	__atomic_sub_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&u->refs, 1, __ATOMIC_RELAXED);
 	return false;
 }
 
 /* ---- which files of a process ---- */
 
-/* What a process maps that matters; start is 0 where there is none. */
+/* What a process has of executable mappings that matters; start is 0 where there is none. */
 struct mapped {
 	struct mapping at[PLACES];
 	bool ruby;
@@ -306,6 +397,8 @@ static bool pick(void *ctx, const struct mapping *m)
 	const char *slash = strrchr(m->path, '/'), *base = slash ? slash + 1 : m->path;
 	enum place place = PLACES;
 
+	if (!m->exec)
+		return false;
 	if (!strcmp(m->path, w->exe))
 		place = IN_PROGRAM;
 	else if (begins(base, "libc.so") || begins(base, "libc-2") || begins(base, "ld-musl"))
@@ -345,69 +438,212 @@ static uint32_t kinds_at(const struct mapped *w, enum place place)
 	return bits;
 }
 
-static bool file_key(int fd, uint32_t wanted, struct file_key *key)
+/* The loop has no more to do with U. */
+static void end_use(struct adapters *a, struct use *u)
 {
-	struct stat st;
-
-	memset(key, 0, sizeof(*key));
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return false;
-	key->dev = st.st_dev;
-	key->ino = st.st_ino;
-	key->size = (uint64_t)st.st_size;
-	key->mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000ULL + (uint64_t)st.st_mtim.tv_nsec;
-	key->kinds = wanted;
-	return true;
+	if (u->due_ns)
+		a->pending--;
+	u->due_ns = 0;
+	if (session_later(a->s, drop_use, u))
+		drop_use(u, true);
 }
 
-/* Probes the file of M for WANTED, which is one bit, unless that was done before. */
-static void take_file(struct adapters *a, uint32_t pid, const struct mapping *m, uint32_t wanted)
+/* Of files that no process maps any more, those that were asked for longest ago go. */
+static void make_room(struct adapters *a)
 {
-	int fd = remote_open_mapping(pid, m);
-	struct file_key key;
-	struct file *f = NULL;
+	struct code *c, *tmp;
+	size_t unused = 0;
 
-	if (fd < 0)
+	HASH_ITER (hh, a->files, c, tmp)
+		unused += __atomic_load_n(&c->refs, __ATOMIC_ACQUIRE) == 1;
+	HASH_ITER (hh, a->files, c, tmp) {
+		if (unused < UNUSED_MAX)
+			break;
+		if (__atomic_load_n(&c->refs, __ATOMIC_ACQUIRE) != 1)
+			continue;
+		HASH_DEL(a->files, c);
+		if (session_later(a->s, drop_code, c))
+			drop_code(c, true);
+		unused--;
+	}
+}
+
+/* The file behind FD, of which WANTED may be there. NULL: it is none, or no memory. */
+static struct code *code_of(struct adapters *a, int fd, uint32_t wanted)
+{
+	struct code_key key = {.kinds = wanted};
+	struct filetrust t;
+	struct code *c;
+
+	if (filetrust_of(fd, &t))
+		return NULL;
+	key.file = t.key;
+	HASH_FIND(hh, a->files, &key, sizeof(key), c);
+	if (c) {
+		HASH_DEL(a->files, c);
+	} else {
+		make_room(a);
+		c = calloc(1, sizeof(*c));
+		if (!c)
+			return NULL;
+		c->key = key;
+		c->writer = t.writer;
+		c->uid = t.uid;
+		c->refs = 1;
+		c->by_file =
+			a->o.by_file && t.writer == WRITER_ROOT && !neverprobe_asked(a->o.never);
+	}
+	HASH_ADD(hh, a->files, key, sizeof(c->key), c); /* behind all others */
+	return c;
+}
+
+/* What a user can write is probed in processes of that user only: who lies breaks what is his. */
+static bool may_probe(const struct code *c, uint32_t pid)
+{
+	return c->writer == WRITER_ROOT ||
+	       (c->writer == WRITER_USER && filetrust_process_is(pid, c->uid) == 1);
+}
+
+static bool is_used(const struct target *t, const struct code *c, const struct probespec *named)
+{
+	const struct use *u;
+
+	for (u = t->uses; u; u = u->next)
+		if (u->code == c && u->named == named)
+			return true;
+	return false;
+}
+
+/* FD, which lies at M in T, is to be probed; takes FD over. */
+static void add_use(struct adapters *a, struct target *t, struct code *c,
+		    const struct probespec *named, const struct mapping *m, int fd, uint64_t now)
+{
+	struct use *u = calloc(1, sizeof(*u));
+
+	if (!u) {
+		close(fd);
 		return;
-	if (!file_key(fd, wanted, &key))
-		goto out;
-	HASH_FIND(hh, a->files, &key, sizeof(key), f);
-	if (f && __atomic_load_n(&f->state, __ATOMIC_ACQUIRE) == FILE_AGAIN) {
-		f->state = FILE_BUSY;
-		f->fd = fd;
-		f->pid = pid;
-		f->at = *m;
-		if (later(f, look_again))
-			return;
-		f->state = FILE_AGAIN;
 	}
-	if (f || a->n_files == FILES_MAX || !(f = calloc(1, sizeof(*f))))
-		goto out;
-	f->key = key;
-	f->s = a->s;
-	f->fd = fd;
-	f->pid = pid;
-	f->at = *m;
-	f->refs = 2; /* the table's and the job's */
-	if (session_later(a->s, attach_file, f)) {
-		free(f);
-		goto out;
+	u->s = a->s;
+	u->code = c;
+	u->named = named;
+	u->pid = t->pid;
+	u->fd = fd;
+	u->at = *m;
+	u->hot = a->hot;
+	u->refs = 1;
+	if (c)
+		__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+	u->next = t->uses;
+	t->uses = u;
+	if (!named && !a->o.by_file) {
+		u->due_ns = now + YOUNG_NS;
+		a->pending++;
+	} else {
+		later(u, attach_use);
 	}
-	HASH_ADD(hh, a->files, key, sizeof(f->key), f);
-	a->n_files++;
-	return;
-out:
-	close(fd);
 }
 
-void adapters_look(struct adapters *a, uint32_t tgid)
+/* Probes the file of M for WANTED, which is one bit or more, unless that was done before. */
+static void take_file(struct adapters *a, struct target *t, const struct mapping *m,
+		      uint32_t wanted, uint64_t now)
 {
+	int fd = remote_open_mapping(t->pid, m);
+	struct code *c = fd < 0 ? NULL : code_of(a, fd, wanted);
+
+	if (c && !is_used(t, c, NULL) && may_probe(c, t->pid))
+		add_use(a, t, c, NULL, m, fd, now);
+	else if (fd >= 0)
+		close(fd);
+}
+
+/* ---- what a user named ---- */
+
+struct spec_search {
+	struct adapters *a;
+	struct target *t;
+	uint64_t now;
+};
+
+/* Is M of a file that the user named, as it was when its functions were looked up? */
+static bool take_named(void *ctx, const struct mapping *m)
+{
+	struct spec_search *s = ctx;
+	struct filetrust trust;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < s->a->n_specs && m->exec; i++) {
+		const struct probespec *p = &s->a->specs[i];
+
+		if (s->a->spec_done[i] || p->trust.key.ino != m->inode || is_used(s->t, NULL, p))
+			continue;
+		fd = remote_open_mapping(s->t->pid, m);
+		if (fd < 0)
+			continue;
+		if (!filetrust_of(fd, &trust) && filetrust_same(&trust.key, &p->trust.key))
+			add_use(s->a, s->t, NULL, p, m, fd, s->now);
+		else
+			close(fd);
+	}
+	return false;
+}
+
+/* ---- processes ---- */
+
+static struct target *numbered(struct adapters *a, uint32_t pid)
+{
+	struct target *t;
+
+	HASH_FIND(hh, a->targets, &pid, sizeof(pid), t);
+	return t;
+}
+
+static void forget(struct adapters *a, struct target *t)
+{
+	struct use *u;
+
+	while ((u = t->uses)) {
+		t->uses = u->next;
+		end_use(a, u);
+	}
+	HASH_DEL(a->targets, t);
+	free(t);
+}
+
+static struct target *make(struct adapters *a, uint32_t pid, uint32_t id)
+{
+	struct target *t = numbered(a, pid);
+
+	if (t && t->id == id)
+		return t;
+	if (t)
+		forget(a, t);
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->pid = pid;
+	t->id = id;
+	HASH_ADD(hh, a->targets, pid, sizeof(t->pid), t);
+	return t;
+}
+
+void adapters_look(struct adapters *a, uint32_t pid, uint32_t id, uint64_t now_ns)
+{
+	struct spec_search named = {.a = a, .now = now_ns};
 	struct mapped w;
+	struct target *t;
 	uint32_t wanted, ruby = 0;
 	size_t k;
 	int p;
 
-	if (a->o.never || find_mapped(tgid, &w))
+	if ((a->o.never_runtimes && !a->n_specs) || neverprobe_is(a->o.never, pid) ||
+	    !(t = make(a, pid, id)))
+		return;
+	named.t = t;
+	if (a->n_specs)
+		remote_mappings(pid, take_named, &named);
+	if (a->o.never_runtimes || find_mapped(pid, &w))
 		return;
 	for (k = 0; k < N_KINDS; k++)
 		if (kinds[k].id == ADAPTER_RUBY)
@@ -418,10 +654,74 @@ void adapters_look(struct adapters *a, uint32_t tgid)
 			continue;
 		/* Apart: most libcs are looked at before there is a Ruby. */
 		if (wanted & ruby)
-			take_file(a, tgid, &w.at[p], ruby);
+			take_file(a, t, &w.at[p], ruby, now_ns);
 		if (wanted & ~ruby)
-			take_file(a, tgid, &w.at[p], wanted & ~ruby);
+			take_file(a, t, &w.at[p], wanted & ~ruby, now_ns);
 	}
+}
+
+void adapters_exit(struct adapters *a, uint32_t pid, uint32_t id)
+{
+	struct target *t = numbered(a, pid);
+
+	if (t && t->id == id)
+		forget(a, t);
+}
+
+void adapters_exec(struct adapters *a, uint32_t pid, uint32_t id)
+{
+	struct target *t = numbered(a, pid);
+
+	if (t && t->id != id)
+		forget(a, t);
+}
+
+void adapters_sweep(struct adapters *a)
+{
+	struct target *t, *tmp;
+
+	HASH_ITER (hh, a->targets, t, tmp)
+		if (!session_proc_is(a->s, t->pid, t->id))
+			forget(a, t);
+}
+
+size_t adapters_count(const struct adapters *a)
+{
+	return HASH_COUNT(a->targets);
+}
+
+size_t adapters_files(const struct adapters *a)
+{
+	return HASH_COUNT(a->files);
+}
+
+/* Is a use to be probed now, or its JVM to be asked again later? */
+static void tick_use(struct adapters *a, struct target *t, struct use *u, uint64_t now)
+{
+	if (!u->due_ns && u->tries < LEARN_TRIES && __atomic_load_n(&u->learn, __ATOMIC_ACQUIRE)) {
+		u->tries++;
+		u->due_ns = now + LEARN_NS;
+		a->pending++;
+	}
+	if (!u->due_ns || u->due_ns > now)
+		return;
+	u->due_ns = 0;
+	a->pending--;
+	if (session_proc_is(a->s, t->pid, t->id))
+		later(u, attach_use);
+}
+
+void adapters_tick(struct adapters *a, uint64_t now_ns)
+{
+	struct target *t, *tmp;
+	struct use *u;
+
+	if (now_ns - a->ticked_ns < LEARN_NS && !a->pending)
+		return;
+	a->ticked_ns = now_ns;
+	HASH_ITER (hh, a->targets, t, tmp)
+		for (u = t->uses; u; u = u->next)
+			tick_use(a, t, u, now_ns);
 }
 
 /* ---- all in all ---- */
@@ -439,34 +739,70 @@ struct adapters *adapters_new(struct session *s, const struct adapters_opts *o)
 
 void adapters_free(struct adapters *a)
 {
-	struct file *f, *tmp;
+	struct target *t, *ttmp;
+	struct code *c, *tmp;
 
 	if (!a)
 		return;
-	HASH_ITER (hh, a->files, f, tmp) {
-		HASH_DEL(a->files, f);
-		if (session_later(a->s, drop, f))
-			drop(f, true);
+	HASH_ITER (hh, a->targets, t, ttmp)
+		forget(a, t);
+	HASH_ITER (hh, a->files, c, tmp) {
+		HASH_DEL(a->files, c);
+		if (session_later(a->s, drop_code, c))
+			drop_code(c, true);
 	}
 	while (a->n_named)
 		session_detach(a->named[--a->n_named]);
 	free(a);
 }
 
-static int attach_named(struct adapters *a, const struct probespec *p)
+/*
+ * Attaches P to PID, -1: to all who map the file, and keeps the links, unless it is a TRIAL. 0 or
+ * -errno.
+ */
+static int attach_named(struct adapters *a, const struct probespec *p, int pid, int fd, bool trial)
 {
 	struct session_link *l;
 	size_t i;
 
 	for (i = 0; i < (p->usdt ? 1 : p->n); i++) {
-		l = p->usdt ? session_attach_usdt(a->s, p->file, p->provider, p->name, p->arg)
-			    : session_attach_cancel(a->s, p->file, p->offsets[i], ADAPTER_USER,
+		l = p->usdt ? session_attach_usdt(a->s, pid, fd, p->provider, p->name, p->arg)
+			    : session_attach_cancel(a->s, pid, fd, p->offsets[i], ADAPTER_USER,
 						    p->arg, 0);
 		if (!l)
 			return errno ? -errno : -EINVAL;
-		a->named[a->n_named++] = l;
+		if (trial)
+			session_detach(l);
+		else
+			a->named[a->n_named++] = l;
+		if (trial)
+			break;
 	}
 	return 0;
+}
+
+/*
+ * What a user names is probed for all who map the file under `run`, if only root can write it, and
+ * else in each process that maps it, from its first connection on. There it is tried on ourselves,
+ * so that what the kernel has against it is said at once.
+ */
+static int take_spec(struct adapters *a, size_t i)
+{
+	const struct probespec *p = &a->specs[i];
+	int e, fd = open(p->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct filetrust t;
+
+	if (fd < 0)
+		return -errno;
+	a->spec_done[i] =
+		a->o.by_file && p->trust.writer == WRITER_ROOT && !neverprobe_asked(a->o.never);
+	e = filetrust_of(fd, &t);
+	if (!e && !filetrust_same(&t.key, &p->trust.key))
+		e = -ESTALE;
+	if (!e)
+		e = attach_named(a, p, a->spec_done[i] ? -1 : (int)getpid(), fd, !a->spec_done[i]);
+	close(fd);
+	return e;
 }
 
 int adapters_attach(struct adapters *a, const struct probespec *specs, size_t n, char *err,
@@ -475,8 +811,10 @@ int adapters_attach(struct adapters *a, const struct probespec *specs, size_t n,
 	size_t i;
 	int e;
 
+	a->specs = specs;
+	a->n_specs = n;
 	for (i = 0; i < n; i++) {
-		e = attach_named(a, &specs[i]);
+		e = take_spec(a, i);
 		if (!e)
 			continue;
 		snprintf(err, errlen, "cannot probe %s in %s: %s", specs[i].name, specs[i].file,
@@ -489,7 +827,9 @@ int adapters_attach(struct adapters *a, const struct probespec *specs, size_t n,
 /* Gives KIND up in all files. */
 static void give_up(struct adapters *a, size_t kind)
 {
-	struct file *f, *tmp;
+	struct target *t, *tmp;
+	struct code *c, *ctmp;
+	struct use *u;
 
 	if (!a->o.silent)
 		fprintf(stderr,
@@ -497,10 +837,18 @@ static void give_up(struct adapters *a, size_t kind)
 			"(--precise always goes on)\n",
 			cancel_names[verdict_adapter_kind(kinds[kind].id)], CALLS_MAX);
 	a->hot |= 1u << kind;
-	HASH_ITER (hh, a->files, f, tmp) {
-		__atomic_fetch_or(&f->hot, 1u << kind, __ATOMIC_RELAXED);
-		later(f, detach_hot);
+	HASH_ITER (hh, a->files, c, ctmp) {
+		__atomic_fetch_or(&c->hot, 1u << kind, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+		if (session_later(a->s, detach_hot_code, c))
+			__atomic_sub_fetch(&c->refs, 1, __ATOMIC_RELAXED);
 	}
+	HASH_ITER (hh, a->targets, t, tmp)
+		for (u = t->uses; u; u = u->next) {
+			__atomic_fetch_or(&u->hot, 1u << kind, __ATOMIC_RELAXED);
+			if (!u->named)
+				later(u, detach_hot);
+		}
 }
 
 void adapters_refresh(struct adapters *a, uint64_t now_ns)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Adapters of runtimes beside asyncio: a table of functions that end somebody's wait, and the
- * probes that users name. A process is looked into when it makes its first client connection; a
- * file is probed once, in every process that maps it.
+ * probes that users name. A process is looked into when it makes its first client connection.
  */
 #ifndef MISPAIR_ADAPTERS_H
 #define MISPAIR_ADAPTERS_H
@@ -17,20 +16,35 @@ struct adapters;
 struct session;
 
 struct adapters_opts {
-	bool never;  /* attach none but what a user named */
-	bool always; /* however often it is called */
-	bool silent; /* standard error is a screen */
+	bool never_runtimes; /* attach none but what a user named */
+	/* A file that only root can write is probed once, for all processes that map it. */
+	bool by_file;
+	const struct neverprobe *never; /* processes that are not probed; NULL: none */
+	bool always;			/* however often it is called */
+	bool silent;			/* standard error is a screen */
 };
 
 struct adapters *adapters_new(struct session *s, const struct adapters_opts *o);
 void adapters_free(struct adapters *a); /* before the session; NULL is fine */
 
-/* Attaches what a user named. 0, or -errno and a sentence in ERR. */
+/* Attaches what a user named; SPECS are kept. 0, or -errno and a sentence in ERR. */
 int adapters_attach(struct adapters *a, const struct probespec *specs, size_t n, char *err,
 		    size_t errlen);
 
-/* A process made its first client connection. */
-void adapters_look(struct adapters *a, uint32_t tgid);
+/*
+ * Process PID, which has this ID (struct proc), made its first client connection, or another one
+ * since more may be seen. It has become another program, or has ended.
+ */
+void adapters_look(struct adapters *a, uint32_t pid, uint32_t id, uint64_t now_ns);
+void adapters_exec(struct adapters *a, uint32_t pid, uint32_t id);
+void adapters_exit(struct adapters *a, uint32_t pid, uint32_t id);
+/* Forgets processes that are gone and of which nobody has told. */
+void adapters_sweep(struct adapters *a);
+/* Time has passed: a process that was young is old enough to be probed. */
+void adapters_tick(struct adapters *a, uint64_t now_ns);
+/* Processes, and files, of which something is kept. */
+size_t adapters_count(const struct adapters *a);
+size_t adapters_files(const struct adapters *a);
 
 /* Once a refresh: detaches what is called too often to be watched. */
 void adapters_refresh(struct adapters *a, uint64_t now_ns);

@@ -40,7 +40,8 @@ struct runtimes *runtimes_new(struct session *s, const struct runtimes_opts *o, 
 	return r;
 }
 
-static struct runtime *find(struct runtimes *r, uint32_t tgid)
+/* The process that has this number, whatever its id. */
+static struct runtime *numbered(struct runtimes *r, uint32_t tgid)
 {
 	struct runtime *p;
 
@@ -48,13 +49,40 @@ static struct runtime *find(struct runtimes *r, uint32_t tgid)
 	return p;
 }
 
+static struct runtime *find(struct runtimes *r, uint32_t tgid, uint32_t id)
+{
+	struct runtime *p = numbered(r, tgid);
+
+	return p && p->id == id ? p : NULL;
+}
+
 static void forget(struct runtimes *r, struct runtime *p)
 {
+	runtime_try_report(r, p, true);
 	if (p->state == RT_WAITING)
 		r->waiting--;
 	session_unprobe(p->probe);
+	pyimage_leave(p->module);
 	HASH_DEL(r->procs, p);
 	free(p);
+}
+
+/* A record of this process, in place of any other one that had its number. NULL: no memory. */
+static struct runtime *make(struct runtimes *r, uint32_t tgid, uint32_t id)
+{
+	struct runtime *p = numbered(r, tgid);
+
+	if (p && p->id == id)
+		return p;
+	if (p)
+		forget(r, p);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->tgid = tgid;
+	p->id = id;
+	HASH_ADD(hh, r->procs, tgid, sizeof(p->tgid), p);
+	return p;
 }
 
 void runtimes_free(struct runtimes *r)
@@ -63,6 +91,7 @@ void runtimes_free(struct runtimes *r)
 
 	if (!r)
 		return;
+	r->fn = NULL;
 	HASH_ITER (hh, r->procs, p, ptmp) {
 		forget(r, p);
 	}
@@ -70,22 +99,17 @@ void runtimes_free(struct runtimes *r)
 	free(r);
 }
 
-void runtimes_look(struct runtimes *r, uint32_t tgid)
+void runtimes_look(struct runtimes *r, uint32_t tgid, uint32_t id)
 {
-	struct runtime *p = find(r, tgid);
+	struct runtime *p = make(r, tgid, id);
 
 	if (p && (p->state == RT_READY || p->state == RT_PROBED || p->state == RT_GO)) {
 		if (p->state != RT_GO)
 			runtime_probe(r, p, p->state == RT_READY ? BUDGET_YOUNG : 0);
 		return;
 	}
-	if (!p) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return;
-		p->tgid = tgid;
-		HASH_ADD(hh, r->procs, tgid, sizeof(p->tgid), p);
-	}
+	if (!p)
+		return;
 	p->retries = 0;
 	runtime_look(r, p);
 }
@@ -101,11 +125,11 @@ bool runtimes_retry(struct runtimes *r)
 			continue;
 		if (++p->retries > RETRIES_MAX) {
 			/* Mapped and not initialised: the next connection asks again. */
-			p->rt.inherited = 1;
+			p->rt.again = 1;
 			r->waiting--;
-			p->state = RT_ASKED;
-			p->rt.state = RT_WAITING;
-			session_proc_set(r->s, p->tgid, &p->rt);
+			p->state = RT_WAITING;
+			runtime_publish(r, p);
+			p->state = RT_UNKNOWN;
 		} else {
 			runtime_find_tasks(r, p);
 		}
@@ -113,12 +137,41 @@ bool runtimes_retry(struct runtimes *r)
 	return r->waiting > 0;
 }
 
-void runtimes_exit(struct runtimes *r, uint32_t tgid)
+void runtimes_exit(struct runtimes *r, uint32_t tgid, uint32_t id)
 {
-	struct runtime *p = find(r, tgid);
+	struct runtime *p = find(r, tgid, id);
 
 	if (p)
 		forget(r, p);
+}
+
+void runtimes_sweep(struct runtimes *r)
+{
+	struct runtime *p, *tmp;
+
+	HASH_ITER (hh, r->procs, p, tmp) {
+		if (!session_proc_is(r->s, p->tgid, p->id))
+			forget(r, p);
+	}
+}
+
+void runtimes_finish(struct runtimes *r)
+{
+	struct runtime *p, *tmp;
+
+	HASH_ITER (hh, r->procs, p, tmp) {
+		runtime_try_report(r, p, true);
+	}
+}
+
+size_t runtimes_count(const struct runtimes *r)
+{
+	return HASH_COUNT(r->procs);
+}
+
+size_t runtimes_images(const struct runtimes *r)
+{
+	return pyimages_count(r->images);
 }
 
 /*
@@ -141,28 +194,26 @@ void runtimes_expect(struct runtimes *r, uint32_t tgid)
 }
 
 /* Go's programs are static or nearly so: what they are can be told before they run. */
-bool runtimes_exec(struct runtimes *r, uint32_t tgid)
+bool runtimes_exec(struct runtimes *r, uint32_t tgid, uint32_t id, bool early)
 {
+	struct runtime *p = numbered(r, tgid);
 	struct pymappings w;
-	struct runtime *p;
 
-	runtimes_exit(r, tgid);
-	if (pymappings_find(tgid, &w))
+	if (p && p->id != id)
+		forget(r, p);
+	if (!early || pymappings_find(tgid, &w))
 		return false;
 	if (w.module.start || w.interpreter.start) {
 		expect(r, tgid, &w);
 		return false;
 	}
-	p = calloc(1, sizeof(*p));
+	p = make(r, tgid, id);
 	if (!p)
 		return false;
-	p->tgid = tgid;
-	if (!runtime_look_at_go(r, p, &w.first)) {
-		free(p);
-		return false;
-	}
-	HASH_ADD(hh, r->procs, tgid, sizeof(p->tgid), p);
-	return true;
+	if (runtime_look_at_go(r, p, &w.first))
+		return true;
+	forget(r, p);
+	return false;
 }
 
 /* ---- what the recorder asks ---- */
@@ -174,12 +225,12 @@ int runtime_tell_loop(struct runtimes *r, struct runtime *p, uint64_t loop, uint
 
 	if (e)
 		e = pyuv_thread(p->tgid, loop, tp, &val);
-	return e ? e : session_loop_set(r->s, p->tgid, loop, &val);
+	return e ? e : session_loop_set(r->s, p->tgid, p->id, loop, &val);
 }
 
 void runtimes_loop(struct runtimes *r, const struct ev_loop *e)
 {
-	struct runtime *p = find(r, e->head.tgid);
+	struct runtime *p = find(r, e->head.tgid, e->head.id);
 
 	if (!p)
 		return;
@@ -190,19 +241,19 @@ void runtimes_loop(struct runtimes *r, const struct ev_loop *e)
 	if (p->n_unanswered < UNANSWERED_MAX)
 		p->unanswered[p->n_unanswered++] = e->loop;
 	else
-		session_loop_forget(r->s, p->tgid, e->loop);
+		session_loop_forget(r->s, p->tgid, p->id, e->loop);
 }
 
-void runtimes_budget(struct runtimes *r, uint32_t tgid)
+void runtimes_budget(struct runtimes *r, uint32_t tgid, uint32_t id)
 {
-	struct runtime *p = find(r, tgid);
+	struct runtime *p = find(r, tgid, id);
 
-	if (!p || !runtime_is_probed(p) || session_proc_get(r->s, tgid, &p->rt))
+	if (!p || !runtime_is_probed(p) || session_runtime_get(r->s, tgid, id, &p->rt))
 		return;
 	/* Raised by a finding since. */
 	if (p->rt.probe_budget && p->rt.probe_budget <= PROBE_BUDGET_MAX)
 		return;
-	if (r->o.by_file) {
+	if (p->module->probe) {
 		session_unprobe(p->module->probe);
 		p->module->probe = NULL;
 		p->module->too_hot = true;
@@ -214,9 +265,9 @@ void runtimes_budget(struct runtimes *r, uint32_t tgid)
 	runtime_publish(r, p);
 }
 
-void runtimes_layout(struct runtimes *r, uint32_t tgid)
+void runtimes_layout(struct runtimes *r, uint32_t tgid, uint32_t id)
 {
-	struct runtime *p = find(r, tgid);
+	struct runtime *p = find(r, tgid, id);
 
 	if (p && p->state == RT_GO) {
 		runtime_go_layout(r, p);
@@ -226,12 +277,22 @@ void runtimes_layout(struct runtimes *r, uint32_t tgid)
 	}
 }
 
-void runtimes_finding(struct runtimes *r, uint32_t tgid)
+void runtimes_proved(struct runtimes *r, uint32_t tgid, uint32_t id)
 {
-	struct runtime *p = find(r, tgid);
+	struct runtime *p = find(r, tgid, id);
+
+	if (!p)
+		return;
+	p->proved = true;
+	runtime_try_report(r, p, false);
+}
+
+void runtimes_finding(struct runtimes *r, uint32_t tgid, uint32_t id)
+{
+	struct runtime *p = find(r, tgid, id);
 
 	if (!p || p->state != RT_READY || r->o.precise != PRECISE_AUTO ||
-	    (runtime_is_probed(p) && p->generous) || session_proc_get(r->s, tgid, &p->rt))
+	    (runtime_is_probed(p) && p->generous) || session_runtime_get(r->s, tgid, id, &p->rt))
 		return;
 	p->module->too_hot = false;
 	if (!runtime_is_probed(p)) {
@@ -251,11 +312,12 @@ void runtimes_refresh(struct runtimes *r)
 	HASH_ITER (hh, r->procs, p, tmp) {
 		/* Given up, while a busy host had not let it initialise: its one connection may be
 		 * open already. */
-		if (p->state == RT_ASKED && p->rt.state == RT_WAITING && p->module)
+		if (p->state == RT_UNKNOWN && p->rt.state == RT_WAITING && p->module)
 			runtime_find_tasks(r, p);
+		runtime_try_report(r, p, false);
 		/* The recorder asks again when it sees them. */
 		while (p->n_unanswered)
-			session_loop_forget(r->s, p->tgid, p->unanswered[--p->n_unanswered]);
+			session_loop_forget(r->s, p->tgid, p->id, p->unanswered[--p->n_unanswered]);
 	}
 }
 
@@ -264,10 +326,15 @@ uint64_t runtimes_late(const struct runtimes *r)
 	return r->late;
 }
 
+uint64_t runtimes_full(const struct runtimes *r)
+{
+	return r->full;
+}
+
 uint8_t runtimes_judge(struct runtimes *r, const struct ledger_row *row)
 {
 	const struct owner *o = &row->l.owner;
-	struct runtime *p = find(r, o->tgid);
+	struct runtime *p = find(r, o->tgid, o->id);
 	struct pytask_look k;
 
 	if (!p || p->state != RT_READY || o->kind != OWNER_TASK)
@@ -291,7 +358,7 @@ uint8_t runtimes_judge(struct runtimes *r, const struct ledger_row *row)
 
 uint32_t runtimes_buffered(struct runtimes *r, const struct ledger_row *row)
 {
-	struct runtime *p = find(r, row->l.owner.tgid);
+	struct runtime *p = find(r, row->l.owner.tgid, row->l.owner.id);
 
 	/* By stream, not by owner: who takes an old reply at once is not seen waiting (uvloop). */
 	if (!p || p->state != RT_READY)
@@ -311,10 +378,14 @@ int runtimes_inspect(uint32_t pid, struct runtime_report *out)
 		return -ENOMEM;
 	e = procinfo_read(pid, &info);
 	if (!e) {
-		runtimes_look(r, pid);
-		p = find(r, pid);
-		if (p)
+		runtimes_look(r, pid, 0);
+		p = find(r, pid, 0);
+		if (p) {
+			/* What would be claimed once a live task has been seen. */
+			p->proved = true;
 			runtime_describe(p, out);
+			memcpy(out->comm, info.comm, sizeof(out->comm));
+		}
 		if (p && p->state == RT_NONE && !p->go.version[0])
 			memset(out->runtime, 0, sizeof(out->runtime));
 	}

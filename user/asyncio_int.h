@@ -17,20 +17,24 @@
 #define UNANSWERED_MAX 64
 
 struct runtime {
-	uint32_t tgid;
+	uint32_t tgid, id; /* what is known under another id is not about this one */
 	enum rt_state state;
 	int retries, looks;
 	uint32_t version;
-	struct golang go; /* version "": not of Go */
-	struct pyimage *module;
-	struct mapping at; /* a mapping of the module */
+	struct golang go;	/* version "": not of Go */
+	struct pyimage *module; /* used, as pyimage_use() says; NULL: none */
+	struct mapping at;	/* a mapping of the module */
 	uint64_t bias;
 	uint64_t dict_type; /* address of PyDict_Type, 0 if unknown */
 	struct proc_rt rt;
 	struct session_probe *probe;
-	bool reported;
-	bool generous; /* its budget is that of a process with a finding */
-	bool go_tried; /* the second layout of Go, too */
+	bool to_report, reported, told_unproved;
+	uint64_t found_ns; /* when there was something to tell */
+	char comm[16];	   /* of the process then: it may be gone when it is told */
+	bool proved;	   /* a live task, or goroutine, of this process looked as it should */
+	uint32_t late;	   /* of its requests that were late, those that r->late has */
+	bool generous;	   /* its budget is that of a process with a finding */
+	bool go_tried;	   /* the second layout of Go, too */
 	int n_unanswered;
 	uint64_t unanswered[UNANSWERED_MAX]; /* loops that the recorder asked about in vain */
 	char note[128];
@@ -45,7 +49,7 @@ struct runtimes {
 	struct runtime *procs;
 	struct pyimages *images;
 	int waiting;
-	uint64_t late;
+	uint64_t late, full;
 };
 
 /* Tells the recorder what is known of P. 0 or -errno. */
@@ -53,8 +57,13 @@ int runtime_publish(struct runtimes *r, struct runtime *p);
 void runtime_set_state(struct runtimes *r, struct runtime *p, enum rt_state state);
 bool runtime_is_probed(const struct runtime *p);
 void runtime_describe(const struct runtime *p, struct runtime_report *out);
-/* Tells the collector what P runs, once. */
+/* There is something to tell of P; it is told, once, as soon as runtime_try_report() finds it so.
+ */
 void runtime_report_once(struct runtimes *r, struct runtime *p);
+/* What is claimed has to have been proved by then, and a probe to be there; LAST: tells it as it
+ * is.
+ */
+void runtime_try_report(struct runtimes *r, struct runtime *p, bool last);
 
 /* Tells the recorder on which thread of P LOOP runs; TP as in pyuv_thread(). 0 or -errno. */
 int runtime_tell_loop(struct runtimes *r, struct runtime *p, uint64_t loop, uint64_t tp);

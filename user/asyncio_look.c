@@ -3,29 +3,42 @@
  * What one process runs: its modules and their images, where asyncio keeps the current tasks, the
  * layout that its tasks have, or that a program is Go's.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "asyncio_int.h"
+#include "neverprobe.h"
 #include "procinfo.h"
 #include "pylayout.h"
 #include "pyuv.h"
 #include "remote.h"
+#include "wallclock.h"
 
 #define LISTINGS_MAX 16		/* of mappings, while a loader changes them */
 #define LOOKS_MAX    32		/* into a Python that has not loaded asyncio */
 #define BSS_SCAN_MAX (1u << 20) /* of zero-initialised data; an interpreter has 300 KB */
+#define STRANGE_MAX  4096	/* words in it that look like pointers and lead nowhere */
+
+#define PROOF_NS 1000000000ULL
+
+#define LOWEST_OBJECT 65536 /* vm.mmap_min_addr */
 
 int runtime_publish(struct runtimes *r, struct runtime *p)
 {
 	struct proc_rt seen;
+	int e;
 
 	/* The recorder may have met it since. */
-	if (!p->rt.uv && !session_proc_get(r->s, p->tgid, &seen))
+	if (!p->rt.uv && !session_runtime_get(r->s, p->tgid, p->id, &seen))
 		p->rt.uv = seen.uv;
+	p->rt.id = p->id;
 	p->rt.state = p->state;
-	return session_proc_set(r->s, p->tgid, &p->rt);
+	e = session_runtime_set(r->s, p->tgid, &p->rt);
+	if (e && e != -ESRCH)
+		r->full++;
+	return e;
 }
 
 void runtime_set_state(struct runtimes *r, struct runtime *p, enum rt_state state)
@@ -44,25 +57,36 @@ bool runtime_is_probed(const struct runtime *p)
 	return p->probe || (p->module && p->module->probe);
 }
 
+static enum probe_state probe_of(const struct runtime *p)
+{
+	if (p->probe)
+		return session_probe_state(p->probe);
+	return p->module && p->module->probe ? session_probe_state(p->module->probe) : PROBE_FAILED;
+}
+
+static bool by_memory(const struct runtime *p)
+{
+	return p->state == RT_READY || p->state == RT_GO;
+}
+
+/* What is said of P has to be true of P: a live task of its own has shown that memory tells. */
 static const char *evidence_of(const struct runtime *p)
 {
+	bool probed = probe_of(p) == PROBE_THERE;
+
 	if (p->state == RT_PROBED)
-		return "probe";
-	if (p->state == RT_GO)
-		return "memory";
-	if (p->state != RT_READY)
+		return probed ? "probe" : "none";
+	if (!by_memory(p) || !p->proved)
 		return "none";
-	return runtime_is_probed(p) ? "memory+probe" : "memory";
+	return probed ? "memory+probe" : "memory";
 }
 
 void runtime_describe(const struct runtime *p, struct runtime_report *out)
 {
-	struct procinfo info;
-
 	memset(out, 0, sizeof(*out));
-	procinfo_read(p->tgid, &info);
 	out->pid = p->tgid;
-	memcpy(out->comm, info.comm, sizeof(out->comm));
+	out->proc_id = p->id;
+	memcpy(out->comm, p->comm, sizeof(out->comm));
 	snprintf(out->runtime, sizeof(out->runtime), "%s", p->go.version[0] ? "go" : "cpython");
 	memcpy(out->version, p->go.version, sizeof(out->version));
 	if (p->version)
@@ -70,31 +94,96 @@ void runtime_describe(const struct runtime *p, struct runtime_report *out)
 			 p->version & 0xff);
 	snprintf(out->module, sizeof(out->module), "%.127s", p->at.path);
 	snprintf(out->evidence, sizeof(out->evidence), "%s", evidence_of(p));
-	snprintf(out->note, sizeof(out->note), "%s", p->note);
+	snprintf(out->note, sizeof(out->note), "%s",
+		 by_memory(p) && !p->proved && !p->note[0]
+			 ? "no live task was seen to send yet: threads own requests until then"
+			 : p->note);
 }
 
 void runtime_report_once(struct runtimes *r, struct runtime *p)
 {
+	struct procinfo info;
+
+	if (!p->comm[0] && !procinfo_read(p->tgid, &info))
+		memcpy(p->comm, info.comm, sizeof(p->comm));
+	p->to_report = true;
+	runtime_try_report(r, p, false);
+}
+
+void runtime_try_report(struct runtimes *r, struct runtime *p, bool last)
+{
 	struct runtime_report out;
 
-	if (p->reported || !r->fn)
+	if (!p->to_report || p->reported || !r->fn)
 		return;
-	p->reported = true;
+	if (!last && probe_of(p) == PROBE_COMING)
+		return;
+	if (by_memory(p) && !p->proved) {
+		uint64_t now = wallclock_read_ns(CLOCK_MONOTONIC);
+
+		/* It is told for a first time where the proof does not come soon. */
+		if (!p->found_ns)
+			p->found_ns = now;
+		if (p->told_unproved || (!last && now - p->found_ns < PROOF_NS))
+			return;
+		p->told_unproved = true;
+	} else {
+		p->reported = true;
+	}
 	runtime_describe(p, &out);
 	r->fn(r->ctx, &out);
 }
 
-/* The module's first mapping as it is now: a loader has mapped more of the file over its end. */
-static void list_again(struct runtime *p)
-{
-	struct pymappings w;
+/* An executable mapping of the file with this inode in which the code at OFFSET lies. */
+struct code_search {
+	uint64_t inode, offset;
+	struct mapping found; /* start 0: none */
+};
 
-	if (pymappings_find(p->tgid, &w))
-		return;
-	if (w.module.start == p->at.start)
-		p->at = w.module;
-	else if (w.interpreter.start == p->at.start)
-		p->at = w.interpreter;
+static bool has_code(void *ctx, const struct mapping *m)
+{
+	struct code_search *s = ctx;
+
+	if (!m->exec || m->inode != s->inode || s->offset < m->offset ||
+	    s->offset - m->offset >= m->end - m->start)
+		return false;
+	s->found = *m;
+	return true;
+}
+
+/*
+ * A descriptor of P's module, by the mapping in which its code runs: the very file that was
+ * analysed, or there is none (-errno). What of AT lies outside that mapping is left out.
+ */
+static int open_code(struct runtime *p, struct session_task_probes *at)
+{
+	uint64_t *const offsets[] = {&at->finalize, &at->step_call, &at->step_wakeup};
+	struct code_search s = {.inode = p->module->key.ino, .offset = at->cancel};
+	size_t i;
+
+	if (remote_mappings(p->tgid, has_code, &s) || !s.found.start)
+		return -ENOENT;
+	for (i = 0; i < sizeof(offsets) / sizeof(*offsets); i++)
+		if (*offsets[i] < s.found.offset ||
+		    *offsets[i] - s.found.offset >= s.found.end - s.found.start)
+			*offsets[i] = 0;
+	return pyimage_open(p->module, p->tgid, &s.found);
+}
+
+/*
+ * May P be probed, and all who map its module with it? A file that only root can write tells no
+ * lies about where its functions are. What a user can write is probed only in processes of that
+ * user: who lies breaks what is his.
+ */
+static bool may_probe(const struct runtimes *r, const struct runtime *p, bool *by_file)
+{
+	const struct pyimage *i = p->module;
+
+	*by_file = r->o.by_file && i->writer == WRITER_ROOT && !neverprobe_asked(r->o.never);
+	if (neverprobe_is(r->o.never, p->tgid))
+		return false;
+	return i->writer == WRITER_ROOT ||
+	       (i->writer == WRITER_USER && filetrust_process_is(p->tgid, i->uid) == 1);
 }
 
 void runtime_probe(struct runtimes *r, struct runtime *p, uint32_t budget)
@@ -103,29 +192,29 @@ void runtime_probe(struct runtimes *r, struct runtime *p, uint32_t budget)
 	struct session_task_probes at = {.cancel = f->task_cancel_offset,
 					 .finalize = f->task_finalize_offset};
 	struct session_probe *probe;
-	char path[128];
+	bool by_file;
+	int fd;
 
-	/* The process by whose mapping the file was named may have been gone too soon. */
-	if (p->module->probe && session_probe_failed(p->module->probe)) {
+	if (p->module->probe && session_probe_state(p->module->probe) == PROBE_FAILED) {
 		session_unprobe(p->module->probe);
 		p->module->probe = NULL;
 	}
 	if (runtime_is_probed(p) || !r->s || !f->task_cancel_offset ||
-	    r->o.precise == PRECISE_NEVER || (r->o.by_file && p->module->too_hot))
+	    r->o.precise == PRECISE_NEVER || !may_probe(r, p, &by_file) ||
+	    (by_file && p->module->too_hot))
 		return;
-	p->rt.probe_budget = r->o.precise == PRECISE_ALWAYS ? 0 : budget;
-	p->generous = budget == BUDGET_FOUND;
-	runtime_publish(r, p);
-	list_again(p);
-	/* The kernel resolves the link to the very file that is mapped, in any mount namespace. */
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", p->tgid,
-		 (unsigned long long)p->at.start, (unsigned long long)p->at.end);
 	if (p->state == RT_PROBED) {
 		at.step_call = f->task_step_offset;
 		at.step_wakeup = f->task_wakeup_offset;
 	}
-	probe = session_probe_task(r->s, r->o.by_file ? -1 : (int)p->tgid, path, &at);
-	if (r->o.by_file)
+	fd = open_code(p, &at);
+	if (fd < 0)
+		return;
+	p->rt.probe_budget = r->o.precise == PRECISE_ALWAYS ? 0 : budget;
+	p->generous = budget == BUDGET_FOUND;
+	runtime_publish(r, p);
+	probe = session_probe_task(r->s, by_file ? -1 : (int)p->tgid, fd, &at);
+	if (by_file)
 		p->module->probe = probe;
 	else
 		p->probe = probe;
@@ -136,35 +225,40 @@ static uint64_t scan_for_dict(struct runtime *p, int *candidates)
 {
 	const struct pyfind_result *f = &p->module->found;
 	uint64_t size = f->bss_size > BSS_SCAN_MAX ? BSS_SCAN_MAX : f->bss_size;
-	uint64_t from = p->bias + ((f->bss_vaddr + 7) & ~7ULL), type, hit = 0;
-	uint64_t *data;
-	size_t i;
+	uint64_t from = p->bias + ((f->bss_vaddr + 7) & ~7ULL), hit = 0;
+	uint64_t *data, *types;
+	size_t i, n = size / 8;
 
 	*candidates = 0;
 	data = malloc(size);
-	if (!data)
-		return 0;
-	if (size < 8 || remote_read(p->tgid, from, data, size & ~7ULL))
+	types = calloc(n + 1, sizeof(*types));
+	if (!data || !types || !n || remote_read(p->tgid, from, data, n * 8))
 		goto out;
-	for (i = 0; i < size / 8 && *candidates < 2; i++) {
-		if (!data[i] || data[i] % 8 || remote_read(p->tgid, data[i] + 8, &type, 8) ||
-		    type != p->dict_type)
+	for (i = 0; i < n; i++)
+		types[i] = data[i] >= LOWEST_OBJECT && data[i] % 8 == 0 ? data[i] + 8 : 0;
+	if (remote_read_words(p->tgid, types, n, STRANGE_MAX))
+		goto out;
+	for (i = 0; i < n && *candidates < 2; i++) {
+		if (!types[i] || types[i] != p->dict_type)
 			continue;
 		hit = from + i * 8;
 		++*candidates;
 	}
 out:
 	free(data);
+	free(types);
 	return *candidates == 1 ? hit : 0;
 }
 
 /* What was sent while the recorder waited for this answer has no owner. */
 static void count_late(struct runtimes *r, struct runtime *p)
 {
-	struct proc_rt seen;
+	struct proc seen;
 
-	if (r->s && !session_proc_get(r->s, p->tgid, &seen))
-		r->late += seen.late;
+	if (!r->s || session_proc_get(r->s, p->tgid, &seen) || seen.id != p->id)
+		return;
+	r->late += seen.late - p->late;
+	p->late = seen.late;
 }
 
 static void blind(struct runtimes *r, struct runtime *p, const char *why)
@@ -192,6 +286,7 @@ void runtime_probe_steps(struct runtimes *r, struct runtime *p, const char *why)
 	session_unprobe(p->module->probe);
 	session_unprobe(p->probe);
 	p->module->probe = p->probe = NULL;
+	p->proved = false;
 	runtime_set_state(r, p, RT_PROBED);
 	runtime_probe(r, p, 0);
 	runtime_report_once(r, p);
@@ -220,8 +315,7 @@ void runtime_find_tasks(struct runtimes *r, struct runtime *p)
 			runtime_set_state(r, p, RT_WAITING);
 		return;
 	}
-	/* Learned for every later process that maps the same file. */
-	f->current_tasks_vaddr = at - p->bias;
+	/* What this process's memory says is believed of this process, and of no other one. */
 	count_late(r, p);
 	p->rt.dict_ptr = at;
 	p->rt.task_type = f->task_type_vaddr ? p->bias + f->task_type_vaddr : 0;
@@ -259,7 +353,15 @@ static void settle(struct runtimes *r, struct runtime *p)
 /* The next connections ask again: what could not be seen now may be seen then. */
 static void look_again(struct runtime *p)
 {
-	p->rt.inherited = ++p->looks < LOOKS_MAX;
+	p->rt.again = ++p->looks < LOOKS_MAX;
+}
+
+static void take_module(struct runtime *p, struct pyimage *module)
+{
+	if (module)
+		pyimage_use(module);
+	pyimage_leave(p->module);
+	p->module = module;
 }
 
 bool runtime_look_at_go(struct runtimes *r, struct runtime *p, const struct mapping *first)
@@ -322,7 +424,8 @@ static int list(struct runtimes *r, struct runtime *p, struct pymappings *w)
 		e = pymappings_find(p->tgid, w);
 		if (e)
 			return e;
-		p->module = w->module.start ? pyimages_get(r->images, p->tgid, &w->module) : NULL;
+		take_module(p,
+			    w->module.start ? pyimages_get(r->images, p->tgid, &w->module) : NULL);
 	} while (w->module.start && !p->module && --tries);
 	return 0;
 }
@@ -333,7 +436,7 @@ void runtime_look(struct runtimes *r, struct runtime *p)
 	struct pyimage *interpreter = NULL;
 	struct pyfind_result *f;
 
-	p->rt.inherited = 0;
+	p->rt.again = 0;
 	if (list(r, p, &w)) {
 		look_again(p);
 		runtime_set_state(r, p, RT_NONE);
@@ -351,7 +454,7 @@ void runtime_look(struct runtimes *r, struct runtime *p)
 		interpreter = look_at_interpreter(r, p, &w.interpreter);
 	p->at = w.module.start ? w.module : w.interpreter;
 	if (!w.module.start)
-		p->module = interpreter;
+		take_module(p, interpreter);
 	if (!p->version)
 		p->version = pyfind_version_from_path(w.interpreter.path);
 	if (!p->module || p->module->error || !p->module->found.has_asyncio ||

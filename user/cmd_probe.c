@@ -88,8 +88,8 @@ static void show_runtime(const struct runtime_report *r)
 		return;
 	}
 	escape_text(module, sizeof(module), r->module, sizeof(r->module));
-	printf("runtime   %s %s\nmodule    %s\nevidence  %s\n", r->runtime, r->version, module,
-	       r->evidence);
+	printf("runtime   %s %s\nmodule    %s\nevidence  %s%s\n", r->runtime, r->version, module,
+	       r->evidence, strcmp(r->evidence, "none") ? ", once a live task has proved it" : "");
 	if (r->note[0])
 		printf("note      %s\n", r->note);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,8 +25,25 @@ struct child {
 	int failed; /* read end: errno of a failed exec, or the end of the file */
 };
 
+/* What this process raises for itself is not the command's. */
+static const int raised[] = {RLIMIT_NOFILE, RLIMIT_MEMLOCK};
+#define N_RAISED (sizeof(raised) / sizeof(*raised))
+
+static struct rlimit limits[N_RAISED];
+
+static void remember_limits(void)
+{
+	size_t i;
+
+	for (i = 0; i < N_RAISED; i++)
+		if (getrlimit((__rlimit_resource_t)raised[i], &limits[i]))
+			limits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+}
+
 static void be_child(const struct options *o, int go, int failed)
 {
+	size_t i;
+
 	sigset_t none;
 	char byte;
 	int e;
@@ -38,6 +56,8 @@ static void be_child(const struct options *o, int go, int failed)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	for (i = 0; i < N_RAISED; i++)
+		setrlimit((__rlimit_resource_t)raised[i], &limits[i]);
 	execvp(o->command[0], o->command);
 	e = errno;
 	if (write(failed, &e, sizeof(e)) < 0)
@@ -134,6 +154,7 @@ int run_command(const struct options *o)
 	int e;
 
 	mine.filters.follow = 1;
+	remember_limits();
 	e = collector_open(&mine, command, &c);
 	if (!e)
 		e = run(&mine, c);

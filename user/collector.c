@@ -39,34 +39,47 @@ void collector_feed(struct collector *c, enum item_kind kind, uint64_t now, cons
 
 /* ---- what the core is to know of a process before something is said of it ---- */
 
-void collector_tell_process(struct collector *c, uint32_t pid)
+bool collector_is_there(struct collector *c, uint32_t pid, uint32_t id)
 {
-	enum core_knows knows = core_knows(c->core, pid);
-	struct item_process p;
-	int e;
+	struct proc p;
 
-	if (knows == KNOWS)
+	return id && !session_proc_get(c->session, pid, &p) && p.id == id &&
+	       procinfo_began_at(pid, p.start);
+}
+
+/*
+ * What /proc says is of this process if it was there before and after: its number was not another's
+ * meanwhile, and it has not become another program. Else the name of its thread, COMM, has to do.
+ */
+void collector_tell_process(struct collector *c, uint32_t pid, uint32_t id, const char *comm)
+{
+	struct item_process p;
+
+	if (!id || core_knows(c->core, pid, id))
 		return;
 	memset(&p, 0, sizeof(p));
 	p.pid = pid;
-	e = procinfo_read(pid, &p.info);
-	/* It has exited: what it was called stays, unless its number is another's by now. */
-	if (e && knows == KNOWS_GONE)
-		return;
+	p.id = id;
+	if (!collector_is_there(c, pid, id) || procinfo_read(pid, &p.info) ||
+	    !session_proc_is(c->session, pid, id)) {
+		memset(&p.info, 0, sizeof(p.info));
+		if (comm)
+			memcpy(p.info.comm, comm, sizeof(p.info.comm) - 1);
+	}
 	collector_feed(c, ITEM_PROCESS, collector_now(), &p, sizeof(p));
 }
 
-/* Another program: what it was called is known no more. */
-static void tell_process_again(struct collector *c, uint32_t pid)
+/* Whose sockets and requests an event is about, which need not be who caused it. */
+static void tell_owner(struct collector *c, const struct ev_step *e)
 {
-	struct item_process p;
+	const struct owner *o = &e->l.owner;
+	const struct ev_head *h = &e->head;
+	bool same = !o->tgid || (o->tgid == h->tgid && o->id == h->id);
 
-	if (core_knows(c->core, pid) == KNOWS_NOT)
-		return;
-	memset(&p, 0, sizeof(p));
-	p.pid = pid;
-	procinfo_read(pid, &p.info);
-	collector_feed(c, ITEM_PROCESS, collector_now(), &p, sizeof(p));
+	if (same)
+		collector_tell_process(c, h->tgid, h->id, h->comm);
+	else
+		collector_tell_process(c, o->tgid, o->id, NULL);
 }
 
 /* ---- what the parts tell ---- */
@@ -77,7 +90,7 @@ static void on_finding(void *ctx, const struct finding *f)
 	struct collector *c = ctx;
 
 	if (f->verdict >= VERDICT_ABANDONED)
-		runtimes_finding(c->runtimes, f->pid);
+		runtimes_finding(c->runtimes, f->pid, f->proc_id);
 	if (f->verdict >= VERDICT_ABANDONED && f->confidence >= CONF_LIKELY)
 		recorder_finding(c->recorder, collector_now());
 }
@@ -85,6 +98,30 @@ static void on_finding(void *ctx, const struct finding *f)
 static void on_runtime(void *ctx, const struct runtime_report *r)
 {
 	collector_feed(ctx, ITEM_RUNTIME, collector_now(), r, sizeof(*r));
+}
+
+/* The recorder has met a process: it is looked into, if it is still the one. */
+static void meet(struct collector *c, const struct ev_head *h)
+{
+	if (collector_is_there(c, h->tgid, h->id)) {
+		runtimes_look(c->runtimes, h->tgid, h->id);
+		adapters_look(c->adapters, h->tgid, h->id, collector_now());
+	}
+	collector_tell_process(c, h->tgid, h->id, h->comm);
+}
+
+/*
+ * Another program: what was known of the one before is true no more. It is looked into when it
+ * connects, or, where a command is followed, at once.
+ */
+static void became_another(struct collector *c, const struct ev_head *h)
+{
+	bool early = c->mmaps && collector_is_there(c, h->tgid, h->id);
+
+	adapters_exec(c->adapters, h->tgid, h->id);
+	if (runtimes_exec(c->runtimes, h->tgid, h->id, early))
+		adapters_look(c->adapters, h->tgid, h->id, collector_now());
+	collector_tell_process(c, h->tgid, h->id, h->comm);
 }
 
 static void on_event(void *ctx, const struct ev_head *h)
@@ -95,29 +132,29 @@ static void on_event(void *ctx, const struct ev_head *h)
 	switch (h->kind) {
 	case EV_STEP:
 	case EV_LEDGER:
-		collector_tell_process(c, e->l.owner.tgid ? e->l.owner.tgid : h->tgid);
+		tell_owner(c, e);
 		break;
 	case EV_PROCESS:
-		runtimes_look(c->runtimes, h->tgid);
-		adapters_look(c->adapters, h->tgid);
-		collector_tell_process(c, h->tgid);
+		meet(c, h);
 		break;
 	case EV_EXEC:
-		if (runtimes_exec(c->runtimes, h->tgid))
-			adapters_look(c->adapters, h->tgid);
-		tell_process_again(c, h->tgid);
+		became_another(c, h);
 		break;
 	case EV_EXIT:
-		runtimes_exit(c->runtimes, h->tgid);
+		runtimes_exit(c->runtimes, h->tgid, h->id);
+		adapters_exit(c->adapters, h->tgid, h->id);
 		break;
 	case EV_LOOP:
 		runtimes_loop(c->runtimes, (const struct ev_loop *)h);
 		break;
 	case EV_BUDGET:
-		runtimes_budget(c->runtimes, h->tgid);
+		runtimes_budget(c->runtimes, h->tgid, h->id);
 		break;
 	case EV_LAYOUT:
-		runtimes_layout(c->runtimes, h->tgid);
+		runtimes_layout(c->runtimes, h->tgid, h->id);
+		break;
+	case EV_PROVED:
+		runtimes_proved(c->runtimes, h->tgid, h->id);
 		break;
 	}
 	collector_feed(c, ITEM_EVENT, h->ts, h, h->size);
@@ -134,9 +171,10 @@ static void on_mmap(void *ctx, uint32_t pid, const char *file)
 {
 	struct collector *c = ctx;
 	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;
+	struct proc p;
 
-	if (!strncmp(base, "_asyncio.", 9))
-		runtimes_look(c->runtimes, pid);
+	if (!strncmp(base, "_asyncio.", 9) && !session_proc_get(c->session, pid, &p))
+		runtimes_look(c->runtimes, pid, p.id);
 	else if (!strncmp(base, "libpython", 9))
 		runtimes_expect(c->runtimes, pid);
 }
@@ -183,6 +221,7 @@ static void on_tick(struct collector *c)
 	if (read(c->tick, &expired, sizeof(expired)) < 0)
 		return;
 	collector_feed(c, ITEM_TICK, now, NULL, 0);
+	adapters_tick(c->adapters, now);
 	if (++c->ticks >= (core_wants_look(c->core) ? WATCH_TICKS : REFRESH_TICKS) ||
 	    core_rows_due(c->core, now)) {
 		c->ticks = 0;
@@ -223,7 +262,9 @@ static int open_recorder(struct collector *c)
 
 static int open_adapters(struct collector *c)
 {
-	struct adapters_opts ao = {.never = c->o->precise == PRECISE_NEVER,
+	struct adapters_opts ao = {.never_runtimes = c->o->precise == PRECISE_NEVER,
+				   .by_file = c->command != NULL,
+				   .never = &c->o->never_probe,
 				   .always = c->o->precise == PRECISE_ALWAYS,
 				   .silent = c->o->show == SHOW_VIEW};
 	char err[512] = "";
@@ -323,8 +364,10 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				  .tier = o->tier,
 				  .walk = o->walk,
 				  .without = o->without};
-	struct runtimes_opts ro = {
-		.precise = o->precise, .by_file = command != NULL, .no_memory = o->no_memory};
+	struct runtimes_opts ro = {.precise = o->precise,
+				   .by_file = command != NULL,
+				   .never = &o->never_probe,
+				   .no_memory = o->no_memory};
 	struct collector *c = calloc(1, sizeof(*c));
 	struct core_opts co = {.fail_on = o->fail_on, .finding = on_finding, .ctx = c};
 	char err[512] = "";
@@ -509,6 +552,7 @@ int collector_close(struct collector *c, int status)
 	collector_pump(c);
 	collector_last_refresh(c);
 	collector_pump(c);
+	runtimes_finish(c->runtimes);
 	now = collector_now();
 	collector_feed(c, ITEM_FINISH, now, NULL, 0);
 	collector_sample(c, now);

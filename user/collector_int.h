@@ -36,7 +36,7 @@ struct collector {
 	/* The kernel's counters just before it, so that no socket is in them and met as well. */
 	uint64_t before_pass[CNT_MAX];
 	bool stopping, listened;
-	unsigned int ticks;
+	unsigned int ticks, refreshes;
 	uint64_t started_ns, next_stats_ns;
 	const char *reason;
 };
@@ -49,8 +49,13 @@ static inline uint64_t collector_now(void)
 /* What was seen at NOW, to the recorder, if there is one, and to the core. */
 void collector_feed(struct collector *c, enum item_kind kind, uint64_t now, const void *body,
 		    size_t len);
-/* What the core is to know of process PID before something is said of it; nothing if it knows. */
-void collector_tell_process(struct collector *c, uint32_t pid);
+/* Is process PID still the one, and the program, with this ID, as the recorder and /proc say? */
+bool collector_is_there(struct collector *c, uint32_t pid, uint32_t id);
+/*
+ * What the core is to know of process PID, ID before something is said of it; nothing if it knows.
+ * COMM: the name of its thread, for where it is gone by now; NULL: not known.
+ */
+void collector_tell_process(struct collector *c, uint32_t pid, uint32_t id, const char *comm);
 /* Takes what lies in the ring, and works on it. */
 void collector_pump(struct collector *c);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -33,6 +34,8 @@ void collector_sample(struct collector *c, uint64_t now)
 	for (i = 0; i < KLOSS_MAX; i++)
 		s.lost[i] = kernel[i];
 	s.lost[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
+	s.lost[LOSS_MAP_FULL] += runtimes_full(c->runtimes);
+	s.lost[LOSS_PROBES] = session_unprobed(c->session);
 	s.lost[LOSS_SKIPPED] = session_skipped(c->session);
 	s.lost[LOSS_TRACK_FULL] = c->queue.dropped;
 	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
@@ -75,6 +78,58 @@ void collector_tell_ready(struct collector *c)
 			c->sinks.list[i]->ready(c->sinks.list[i]->ctx);
 }
 
+/*
+ * Whose end nobody has told, since the ring was full or a program did not run: that is found by
+ * looking. To the core an end is an event like any other, so that a replay knows it too.
+ */
+#define SWEEP_REFRESHES 4
+#define SWEEP_PROCESSES 4096
+
+struct gone {
+	struct collector *c;
+	struct gone_process {
+		uint32_t pid, id;
+	} list[SWEEP_PROCESSES];
+	size_t n;
+};
+
+static void on_known(void *ctx, uint32_t pid, uint32_t id)
+{
+	struct gone *e = ctx;
+
+	if (!session_proc_is(e->c->session, pid, id))
+		e->list[e->n++] = (struct gone_process){pid, id};
+}
+
+static void sweep(struct collector *c)
+{
+	struct gone *e;
+	size_t i;
+
+	if (c->refreshes++ % SWEEP_REFRESHES)
+		return;
+	session_sweep(c->session);
+	runtimes_sweep(c->runtimes);
+	adapters_sweep(c->adapters);
+	e = malloc(sizeof(*e));
+	if (!e)
+		return; /* the next one looks */
+	e->c = c;
+	e->n = 0;
+	core_sweep(c->core, SWEEP_PROCESSES, on_known, e);
+	for (i = 0; i < e->n; i++) {
+		struct ev_head h = {.kind = EV_EXIT,
+				    .size = sizeof(h),
+				    .ts = collector_now(),
+				    .tgid = e->list[i].pid,
+				    .tid = e->list[i].pid,
+				    .id = e->list[i].id};
+
+		collector_feed(c, ITEM_EVENT, h.ts, &h, sizeof(h));
+	}
+	free(e);
+}
+
 struct refresh {
 	struct collector *c;
 	uint64_t now;
@@ -101,7 +156,7 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	if (item.looked)
 		item.status = l->gave_up ? l->gave_up : runtimes_judge(c->runtimes, row);
 	if (l->owner.tgid && (item.looked || l->watch || c->o->ledgers || r->rows || c->recorder))
-		collector_tell_process(c, l->owner.tgid);
+		collector_tell_process(c, l->owner.tgid, l->owner.id, NULL);
 	collector_feed(c, ITEM_ROW, r->now, &item, sizeof(item));
 }
 
@@ -155,7 +210,13 @@ void collector_refresh(struct collector *c)
 	listen_for_timers(c);
 	runtimes_refresh(c->runtimes);
 	adapters_refresh(c->adapters, r.now);
+	sweep(c);
 	collector_sample(c, collector_now());
+	meter_table(c->meter, "processes", core_process_count(c->core));
+	meter_table(c->meter, "runtimes", runtimes_count(c->runtimes));
+	meter_table(c->meter, "images", runtimes_images(c->runtimes));
+	meter_table(c->meter, "targets", adapters_count(c->adapters));
+	meter_table(c->meter, "files", adapters_files(c->adapters));
 	meter_update(c->meter, c->core, r.now, false);
 }
 

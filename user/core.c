@@ -18,19 +18,28 @@
 #define CHEAP_ROWS    2000   /* a refresh pass over so many takes a millisecond or two */
 #define KNOWN_MAX     262144 /* pid_max is 4 million, a recording may claim more */
 
-/* What a process was called, kept because it may be gone when its finding is said. */
+/*
+ * What a process was called, kept because it may be gone when its finding is said. After an exec it
+ * is another one, with another name.
+ */
 struct known {
-	uint32_t pid;
-	uint64_t gone_ns; /* it has exited; its sockets may still have something to say */
+	struct known_key {
+		uint32_t pid, id;
+	} key;
+	uint64_t gone_ns; /* it has ended; its sockets may still have something to say */
+	struct known *next_gone;
 	struct procinfo info;
 	UT_hash_handle hh;
+	UT_hash_handle by_pid; /* the one that has this pid now */
 };
 
 struct core {
 	struct core_opts o;
 	struct correlator *correlator;
 	struct ledgers *ledgers; /* NULL unless --ledgers */
-	struct known *known;
+	struct known *known, *current;
+	struct known *first_gone, *last_gone; /* in order of their ends */
+	struct known *swept;		      /* the next that core_sweep() tells */
 	bool failed_on, stopped, baseline;
 	bool rows_told, round_over; /* of the pass in hand, to sinks that show connections */
 	uint64_t rows_ns;	    /* when they last had rows */
@@ -41,21 +50,86 @@ struct core {
 	struct item_sample sample;
 };
 
-static struct known *find(const struct core *c, uint32_t pid)
+static struct known *find(const struct core *c, uint32_t pid, uint32_t id)
 {
+	const struct known_key key = {.pid = pid, .id = id};
 	struct known *k;
 
-	HASH_FIND(hh, c->known, &pid, sizeof(pid), k);
+	HASH_FIND(hh, c->known, &key, sizeof(key), k);
 	return k;
 }
 
-enum core_knows core_knows(const struct core *c, uint32_t pid)
+static struct known *now_numbered(const struct core *c, uint32_t pid)
 {
-	const struct known *k = find(c, pid);
+	struct known *k;
 
-	if (!k)
-		return KNOWS_NOT;
-	return k->gone_ns ? KNOWS_GONE : KNOWS;
+	HASH_FIND(by_pid, c->current, &pid, sizeof(pid), k);
+	return k;
+}
+
+bool core_knows(const struct core *c, uint32_t pid, uint32_t id)
+{
+	return find(c, pid, id) != NULL;
+}
+
+static void forget_later(struct core *c, struct known *k, uint64_t now)
+{
+	k->gone_ns = now ? now : 1;
+	if (c->last_gone)
+		c->last_gone->next_gone = k;
+	else
+		c->first_gone = k;
+	c->last_gone = k;
+}
+
+/* It has ended. Sockets are closed after that: its name is kept for a while. */
+static void retire(struct core *c, struct known *k, uint64_t now)
+{
+	if (k->gone_ns)
+		return;
+	HASH_DELETE(by_pid, c->current, k);
+	forget_later(c, k, now);
+}
+
+/*
+ * A record of this process, which has this pid now, in place of any other one: ids are given in
+ * turn, so a lower one is of a process that has ended. NULL: no room.
+ */
+static struct known *make(struct core *c, uint32_t pid, uint32_t id, uint64_t now)
+{
+	struct known *k = find(c, pid, id), *other = now_numbered(c, pid);
+	bool ended = other && (int32_t)(id - other->key.id) < 0;
+
+	if (k)
+		return k;
+	if (other && !ended)
+		retire(c, other, now);
+	if (HASH_COUNT(c->known) >= KNOWN_MAX || !(k = calloc(1, sizeof(*k))))
+		return NULL;
+	k->key.pid = pid;
+	k->key.id = id;
+	HASH_ADD(hh, c->known, key, sizeof(k->key), k);
+	if (ended)
+		forget_later(c, k, now);
+	else
+		HASH_ADD(by_pid, c->current, key.pid, sizeof(k->key.pid), k);
+	return k;
+}
+
+void core_sweep(struct core *c, size_t n, void (*fn)(void *ctx, uint32_t pid, uint32_t id),
+		void *ctx)
+{
+	struct known *k = c->swept ? c->swept : c->known;
+
+	for (; k && n; k = k->hh.next, n--)
+		if (!k->gone_ns)
+			fn(ctx, k->key.pid, k->key.id);
+	c->swept = k;
+}
+
+size_t core_process_count(const struct core *c)
+{
+	return HASH_COUNT(c->known);
 }
 
 void core_processes(const struct core *c, void (*fn)(void *ctx, const struct item_process *p),
@@ -66,7 +140,8 @@ void core_processes(const struct core *c, void (*fn)(void *ctx, const struct ite
 
 	HASH_ITER (hh, c->known, k, tmp) {
 		memset(&p, 0, sizeof(p));
-		p.pid = k->pid;
+		p.pid = k->key.pid;
+		p.id = k->key.id;
 		p.info = k->info;
 		fn(ctx, &p);
 	}
@@ -74,11 +149,16 @@ void core_processes(const struct core *c, void (*fn)(void *ctx, const struct ite
 
 static void forget_gone(struct core *c, uint64_t now)
 {
-	struct known *k, *tmp;
+	struct known *k;
 
-	HASH_ITER (hh, c->known, k, tmp) {
-		if (!k->gone_ns || k->gone_ns + KEEP_NAME_NS > now)
-			continue;
+	while ((k = c->first_gone) && k->gone_ns + KEEP_NAME_NS <= now) {
+		c->first_gone = k->next_gone;
+		if (!c->first_gone)
+			c->last_gone = NULL;
+		if (c->swept == k)
+			c->swept = k->hh.next;
+		if (c->last_owner == k)
+			c->last_owner = NULL;
 		HASH_DEL(c->known, k);
 		free(k);
 	}
@@ -89,7 +169,7 @@ static void forget_gone(struct core *c, uint64_t now)
 static void on_finding(void *ctx, struct finding *f)
 {
 	struct core *c = ctx;
-	const struct known *k = find(c, f->pid);
+	const struct known *k = find(c, f->pid, f->proc_id);
 
 	if (k) {
 		memcpy(f->exe_name, k->info.exe_name, sizeof(f->exe_name));
@@ -108,7 +188,7 @@ static void on_finding(void *ctx, struct finding *f)
 static void on_socket(void *ctx, struct socket_report *r)
 {
 	struct core *c = ctx;
-	const struct known *k = find(c, r->pid);
+	const struct known *k = find(c, r->pid, r->proc_id);
 
 	if (k)
 		memcpy(r->comm, k->info.comm, sizeof(r->comm));
@@ -132,6 +212,16 @@ static void take_start(struct core *c, uint64_t now, const void *body)
 	SINKS(c->o.sinks, start, &info);
 }
 
+/* The child is called what its parent is, until it becomes another program. */
+static void take_fork(struct core *c, const struct ev_fork *f)
+{
+	const struct known *parent = find(c, f->head.tgid, f->head.id);
+	struct known *k = parent ? make(c, f->child, f->child_id, f->head.ts) : NULL;
+
+	if (k)
+		k->info = parent->info;
+}
+
 static void take_event(struct core *c, const struct ev_head *h)
 {
 	struct known *k;
@@ -145,30 +235,30 @@ static void take_event(struct core *c, const struct ev_head *h)
 		if (c->ledgers)
 			ledgers_end(c->ledgers, (const struct ev_step *)h);
 		break;
+	case EV_FORK:
+		take_fork(c, (const struct ev_fork *)h);
+		break;
+	case EV_PROCESS:
+	case EV_EXEC:
+		k = now_numbered(c, h->tgid);
+		if (k && (int32_t)(h->id - k->key.id) > 0)
+			retire(c, k, h->ts);
+		break;
 	case EV_EXIT:
-		correlate_exit(c->correlator, h->tgid, h->ts);
-		/* Sockets are closed after the process has exited: its name is kept a while. */
-		k = find(c, h->tgid);
+		correlate_exit(c->correlator, h->tgid, h->id, h->ts);
+		k = find(c, h->tgid, h->id);
 		if (k)
-			k->gone_ns = h->ts;
+			retire(c, k, h->ts);
 		break;
 	}
 }
 
-static void take_process(struct core *c, const struct item_process *p)
+static void take_process(struct core *c, uint64_t now, const struct item_process *p)
 {
-	struct known *k = find(c, p->pid);
+	struct known *k = make(c, p->pid, p->id, now);
 
-	if (!k) {
-		if (HASH_COUNT(c->known) >= KNOWN_MAX)
-			return;
-		k = calloc(1, sizeof(*k));
-		if (!k)
-			return;
-		k->pid = p->pid;
-		HASH_ADD(hh, c->known, pid, sizeof(k->pid), k);
-	}
-	k->gone_ns = 0;
+	if (!k)
+		return;
 	k->info = p->info;
 	k->info.comm[sizeof(k->info.comm) - 1] = 0;
 	k->info.exe_name[sizeof(k->info.exe_name) - 1] = 0;
@@ -283,11 +373,11 @@ static void take_round(struct core *c, uint64_t now)
 static void tell_row(struct core *c, const struct ledger_row *row)
 {
 	struct view_source_row v = {.ledger = row, .comm = "", .exe_name = "", .container_id = ""};
-	uint32_t pid = row->l.owner.tgid;
+	uint32_t pid = row->l.owner.tgid, id = row->l.owner.id;
 	int i;
 
-	if (pid && (!c->last_owner || c->last_owner->pid != pid))
-		c->last_owner = find(c, pid);
+	if (pid && (!c->last_owner || c->last_owner->key.pid != pid || c->last_owner->key.id != id))
+		c->last_owner = find(c, pid, id);
 	if (pid && c->last_owner) {
 		v.comm = c->last_owner->info.comm;
 		v.exe_name = c->last_owner->info.exe_name;
@@ -318,7 +408,7 @@ static void take_row(struct core *c, const struct item_row *r)
 		correlate_buffered(c->correlator, &r->row, r->buffered, c->round_ns);
 	if (!r->looked)
 		return;
-	k = find(c, r->row.l.owner.tgid);
+	k = find(c, r->row.l.owner.tgid, r->row.l.owner.id);
 	correlate_idle(c->correlator, &r->row, (uint8_t)r->status, k ? k->info.comm : NULL,
 		       c->round_ns);
 }
@@ -398,7 +488,7 @@ void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *b
 		take_event(c, body);
 		break;
 	case ITEM_PROCESS:
-		take_process(c, body);
+		take_process(c, now, body);
 		break;
 	case ITEM_RUNTIME:
 		take_runtime(c, now, body);
@@ -466,6 +556,7 @@ void core_free(struct core *c)
 
 	if (!c)
 		return;
+	HASH_CLEAR(by_pid, c->current);
 	HASH_ITER (hh, c->known, k, tmp) {
 		HASH_DEL(c->known, k);
 		free(k);

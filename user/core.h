@@ -27,9 +27,14 @@ void core_free(struct core *c);			  /* NULL is fine; the sinks stay */
 /* BODY is aligned for any struct, and has passed item_check() or was made by this program. */
 void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *body, size_t len);
 
-/* Whether an ITEM_PROCESS of this process is wanted before what is said of it. */
-enum core_knows { KNOWS_NOT, KNOWS_GONE, KNOWS };
-enum core_knows core_knows(const struct core *c, uint32_t pid);
+/* Whether it is known what this process is called; else an ITEM_PROCESS is wanted before what is
+ * said of it. ID as in struct proc. */
+bool core_knows(const struct core *c, uint32_t pid, uint32_t id);
+/* Of the next N processes that are known, tells those whose end was not told. FN must not call
+ * core_input(). */
+void core_sweep(struct core *c, size_t n, void (*fn)(void *ctx, uint32_t pid, uint32_t id),
+		void *ctx);
+size_t core_process_count(const struct core *c);
 /* All processes that are known, for a recording that begins now. */
 void core_processes(const struct core *c, void (*fn)(void *ctx, const struct item_process *p),
 		    void *ctx);

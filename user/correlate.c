@@ -258,8 +258,8 @@ static void on_close(struct correlator *c, struct track *t, const struct ev_step
 			track_say(c, t, &f);
 			closed = ledger_multiplexed(&t->l)
 					 ? 0
-					 : pools_closed(&c->pools, t->tgid, &t->sock, &t->l, &f,
-							c->round);
+					 : pools_closed(&c->pools, t->tgid, t->id, &t->sock, &t->l,
+							&f, c->round);
 			if (closed)
 				track_pool_leaks(c, &f, closed);
 		}
@@ -280,8 +280,9 @@ void correlate_step(struct correlator *c, const struct ev_step *e)
 	t->unwatched = false;
 	/* The process that owns the exchange, not the one in whose context a reset arrives. */
 	t->tgid = e->l.owner.tgid ? e->l.owner.tgid : e->head.tgid;
+	t->id = e->l.owner.tgid ? e->l.owner.id : e->head.id;
 	t->tid = e->l.owner.tid ? e->l.owner.tid : e->head.tid;
-	if (!t->comm[0] || t->tgid == e->head.tgid)
+	if (!t->comm[0] || (t->tgid == e->head.tgid && t->id == e->head.id))
 		memcpy(t->comm, e->head.comm, sizeof(t->comm));
 	t->comm[sizeof(t->comm) - 1] = 0;
 	if (t->cancel.ts < e->l.req_ns) /* of an earlier exchange */

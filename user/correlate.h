@@ -72,7 +72,7 @@ void correlate_round(struct correlator *c, uint64_t now);
 void correlate_tick(struct correlator *c, uint64_t now);
 
 /* The process has gone: its tracks end, with no more than what was held back. */
-void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now);
+void correlate_exit(struct correlator *c, uint32_t tgid, uint32_t id, uint64_t now);
 
 /* Nothing more will come: decides what can be decided. */
 void correlate_finish(struct correlator *c, uint64_t now);

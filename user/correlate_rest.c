@@ -24,6 +24,7 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
 		return;
 	t->l = *l;
 	t->tgid = l->owner.tgid;
+	t->id = l->owner.id;
 	t->tid = l->owner.tid;
 	if (comm)
 		snprintf(t->comm, sizeof(t->comm), "%s", comm);
@@ -252,7 +253,7 @@ void correlate_seen(struct correlator *c, const struct ledger_row *row)
 		track_ends(t);
 	if ((!c->n_tracks && !c->pools) || (t && t->open_ns))
 		return; /* nothing is abandoned, or this is the one that lies there */
-	pools_seen(&c->pools, row->l.owner.tgid, &row->addr, &row->l, c->round);
+	pools_seen(&c->pools, row->l.owner.tgid, row->l.owner.id, &row->addr, &row->l, c->round);
 }
 
 /* Abandoned for long, neither closed nor used, while a sibling was used: its slot is lost. */
@@ -263,7 +264,7 @@ static void check_leak(struct correlator *c, struct track *t)
 
 	if (!t->open_ns || t->leaked || t->status == WAIT_RISEN)
 		return;
-	last = pools_last(c->pools, t->tgid, &t->sock, c->round - 1);
+	last = pools_last(c->pools, t->tgid, t->id, &t->sock, c->round - 1);
 	if (last < t->open_ns + c->o.leak_ns || track_gap(c, t, last))
 		return;
 	t->leaked = true;
@@ -297,13 +298,14 @@ void correlate_round(struct correlator *c, uint64_t now)
 	pools_round(&c->pools, c->round - 1, now, track_pool_leaks, c);
 }
 
-void correlate_exit(struct correlator *c, uint32_t tgid, uint64_t now)
+void correlate_exit(struct correlator *c, uint32_t tgid, uint32_t id, uint64_t now)
 {
 	struct track *t, *tmp;
 
 	(void)now;
 	HASH_ITER (hh, c->tracks, t, tmp) {
-		if (t->tgid != tgid || t->watching) /* its close comes, and may tell */
+		if (t->tgid != tgid || t->id != id ||
+		    t->watching) /* its close comes, and may tell */
 			continue;
 		track_release(c, t, CONF_NONE, "");
 		track_end(c, t);

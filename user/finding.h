@@ -95,6 +95,8 @@ struct finding {
 	uint64_t time_ns;	    /* monotonic time of the deciding event */
 
 	uint32_t pid, tid;
+	uint32_t proc_id;      /* which of the processes and programs that have had this pid (struct
+				  proc) */
 	char comm[16];	       /* kernel comm, NUL-terminated */
 	char exe_name[64];     /* basename of the executable, "" if unknown */
 	char container_id[72]; /* "" if not in a container */
@@ -136,6 +138,7 @@ enum loss {
 	LOSS_TRACK_FULL, /* track_full: the collector's own table of connections was full */
 	LOSS_BAD_RECORD, /* bad_record: a record of an unexpected size */
 	LOSS_SINK,	 /* sink: a line could not be written */
+	LOSS_PROBES,	 /* probes: a probe was not attached, for want of descriptors */
 	LOSS_MAX,
 };
 
@@ -154,7 +157,7 @@ struct run_stats {
 /* One tracked socket's ledger at its end, or at the end of the run (--ledgers). */
 struct socket_report {
 	uint64_t time_ns;
-	uint32_t pid;
+	uint32_t pid, proc_id;
 	char comm[16];
 	enum transport transport;
 	char local_addr[PEER_TEXT], peer_addr[PEER_TEXT];
@@ -182,13 +185,14 @@ struct start_info {
 /* A runtime that was found in a process. */
 struct runtime_report {
 	uint64_t time_ns;
-	uint32_t pid;
+	uint32_t pid, proc_id;
 	char comm[16];
 	char runtime[32];  /* "cpython" */
 	char version[16];  /* "3.11" */
 	char module[128];  /* file that holds asyncio */
 	char evidence[48]; /* "memory", "memory+probe", "probe", "none" */
 	char note[128];	   /* why not better, "" if all is well */
+	uint64_t spare[8]; /* it lies in recordings: room for what comes */
 };
 
 struct stop_info {

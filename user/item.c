@@ -16,6 +16,8 @@ static int check_event(const void *body, size_t len)
 		want = sizeof(struct ev_step);
 	else if (h->kind == EV_LOOP)
 		want = sizeof(struct ev_loop);
+	else if (h->kind == EV_FORK)
+		want = sizeof(struct ev_fork);
 	return len == want ? 0 : -EBADMSG;
 }
 

@@ -54,8 +54,9 @@ struct item_start {
 #define START_HOOKS   32
 
 struct item_process {
-	uint32_t pid;
+	uint32_t pid, id; /* id as in struct proc */
 	struct procinfo info;
+	uint64_t spare[EVENT_SPARE];
 };
 
 /* Causes that the core does not count itself; LOSS_TRACK_FULL lacks the correlator's own. */
@@ -63,6 +64,7 @@ struct item_sample {
 	uint64_t counters[CNT_MAX];
 	uint64_t lost[LOSS_MAX];
 	uint64_t cpu_ns, rss_bytes;
+	uint64_t spare[4 * EVENT_SPARE];
 };
 
 /* What the owner's memory said (enum wait_status), where that was looked at. */
@@ -71,6 +73,7 @@ struct item_row {
 	uint32_t looked, status;
 	uint32_t rested;   /* nothing has moved on it for a while */
 	uint32_t buffered; /* bytes in the stream's buffer that nobody waits for, 0: not known */
+	uint64_t spare[EVENT_SPARE];
 };
 
 struct item_gone {

@@ -61,7 +61,10 @@ void ledgers_free(struct ledgers *l)
 static void tell(struct ledgers *l, uint64_t now, uint64_t cookie, const struct ledger *from,
 		 const struct sock_addr *addr, bool open, bool lost)
 {
-	struct socket_report r = {.time_ns = now, .pid = from->owner.tgid, .cookie = cookie};
+	struct socket_report r = {.time_ns = now,
+				  .pid = from->owner.tgid,
+				  .proc_id = from->owner.id,
+				  .cookie = cookie};
 	struct described_addr a;
 
 	describe_addr(addr, &a);

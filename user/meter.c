@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "meter.h"
@@ -37,6 +38,24 @@ static void on_map(void *ctx, const char *name, uint64_t entries)
 	struct metrics_numbers *n = ctx;
 
 	add_value(n->maps, &n->n_maps, name, entries);
+}
+
+static void set_table(struct metrics_numbers *n, const char *name, uint64_t entries)
+{
+	size_t i;
+
+	for (i = 0; i < n->n_tables && strcmp(n->tables[i].name, name); i++)
+		;
+	if (i < n->n_tables)
+		n->tables[i].value = entries;
+	else
+		add_value(n->tables, &n->n_tables, name, entries);
+}
+
+void meter_table(struct meter *m, const char *name, uint64_t entries)
+{
+	if (m)
+		set_table(&m->numbers, name, entries);
 }
 
 void meter_update(struct meter *m, const struct core *c, uint64_t now, bool last)

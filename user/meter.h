@@ -15,6 +15,9 @@ struct meter;
 int meter_open(const struct options *o, struct session *s, struct meter **out);
 void meter_free(struct meter *m);
 
+/* So many ENTRIES the table called NAME has now, for the next update. */
+void meter_table(struct meter *m, const char *name, uint64_t entries);
+
 /* Shows how things are at NOW; LAST: there is no later time. */
 void meter_update(struct meter *m, const struct core *c, uint64_t now, bool last);
 

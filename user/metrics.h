@@ -27,6 +27,8 @@ struct metrics_numbers {
 	size_t n_programs;
 	struct metrics_value maps[METRICS_NAMES_MAX]; /* entries */
 	size_t n_maps;
+	struct metrics_value tables[METRICS_NAMES_MAX]; /* entries, in user space */
+	size_t n_tables;
 };
 
 /* The exposition format. Counters never fall: CLAMP is what was told last, and is brought up. */

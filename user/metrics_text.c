@@ -106,6 +106,10 @@ void metrics_write(FILE *out, const struct metrics_numbers *n)
 	if (n->n_maps)
 		head(out, "mispair_map_entries", "gauge", "Entries of each of mispair's BPF maps.");
 	write_named(out, "mispair_map_entries", "map", n->maps, n->n_maps, false);
+	if (n->n_tables)
+		head(out, "mispair_table_entries", "gauge",
+		     "Processes and files of which mispair keeps something in its own memory.");
+	write_named(out, "mispair_table_entries", "table", n->tables, n->n_tables, false);
 	if (n->n_programs)
 		head(out, "mispair_bpf_program_seconds_total", "counter",
 		     "Time in each of mispair's BPF programs, while kernel.bpf_stats_enabled is "

@@ -83,5 +83,6 @@ const char *const loss_names[LOSS_MAX] = {
 	[LOSS_TRACK_FULL] = "track_full",
 	[LOSS_BAD_RECORD] = "bad_record",
 	[LOSS_SINK] = "sink",
+	[LOSS_PROBES] = "probes",
 };
 /* clang-format on */

@@ -37,6 +37,7 @@ enum {
 	OPT_MAX_SIZE,
 	OPT_CANCEL_AT,
 	OPT_CANCEL_USDT,
+	OPT_NEVER_PROBE,
 	OPT_ROTATE_SIZE,
 	OPT_ROTATE_COUNT,
 	OPT_SOCKET,
@@ -101,6 +102,9 @@ static const struct row {
 	 "argument ARG (1 to 6), else the caller's (repeatable)"},
 	{OPT_CANCEL_USDT, "cancel-usdt", "BINARY:PROVIDER:NAME[:ARG]", FOR_LIVE,
 	 "the same for a USDT probe (repeatable)"},
+	{OPT_NEVER_PROBE, "never-probe", "NAME", FOR_LIVE,
+	 "put no probe into processes whose executable has this name, which may be a pattern; "
+	 "clickhouse* is always one (repeatable)"},
 	{OPT_NO_MEMORY, "no-memory", NULL, FOR_LIVE,
 	 "read no task from memory: probe every step, as for a CPython that is not known"},
 	{OPT_HOOK, "hook", "TIER", FOR_LIVE, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
@@ -347,6 +351,16 @@ static int parse_cancel(struct options *o, int val, const char *s)
 	return 0;
 }
 
+static int add_never_probe(struct options *o, const char *s)
+{
+	if (o->never_probe.n == NEVERPROBE_MAX)
+		return bad("never-probe", s, "too many (32 at most)");
+	o->never_probe.names[o->never_probe.n++] = s;
+	return *s && !strchr(s, '/')
+		       ? 0
+		       : bad("never-probe", s, "a file's name is wanted, without its directory");
+}
+
 static int parse_export(struct options *o, int val, const char *s)
 {
 	uint64_t n = 0;
@@ -444,6 +458,8 @@ static int apply(struct options *o, int val, const char *s)
 	case OPT_NO_TIMELINE:
 		o->no_timeline = true;
 		return 0;
+	case OPT_NEVER_PROBE:
+		return add_never_probe(o, s);
 	case OPT_NO_MEMORY:
 		o->no_memory = true;
 		return 0;

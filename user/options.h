@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include "asyncio.h"
 #include "finding.h"
+#include "neverprobe.h"
 #include "probespec.h"
 #include "view_columns.h"
 #include "hooks.h"
@@ -63,6 +64,7 @@ struct options {
 	uint64_t keep_ns;			 /* flight recorder, 0: record all */
 	struct probespec cancels[PROBESPEC_MAX]; /* --cancel-at, --cancel-usdt */
 	uint32_t n_cancels;
+	struct neverprobe never_probe; /* --never-probe */
 	char **command; /* run, record: what follows the options; replay: its words */
 };
 

@@ -13,7 +13,7 @@
 #define KEEP_ROUNDS 240
 
 struct pool_key {
-	uint32_t tgid;
+	uint32_t tgid, id; /* whose it is */
 	uint16_t family, port;
 	uint8_t peer[ADDR_LEN];
 };
@@ -30,13 +30,14 @@ struct pool {
 	UT_hash_handle hh;
 };
 
-static struct pool *find(struct pool *pools, uint32_t tgid, const struct sock_addr *a,
+static struct pool *find(struct pool *pools, uint32_t tgid, uint32_t id, const struct sock_addr *a,
 			 struct pool_key *k)
 {
 	struct pool *p = NULL;
 
 	memset(k, 0, sizeof(*k));
 	k->tgid = tgid;
+	k->id = id;
 	k->family = a->family;
 	k->port = a->peer_port;
 	memcpy(k->peer, a->peer, sizeof(k->peer));
@@ -44,10 +45,10 @@ static struct pool *find(struct pool *pools, uint32_t tgid, const struct sock_ad
 	return p;
 }
 
-static struct pool *get(struct pool **pools, uint32_t tgid, const struct sock_addr *a)
+static struct pool *get(struct pool **pools, uint32_t tgid, uint32_t id, const struct sock_addr *a)
 {
 	struct pool_key key;
-	struct pool *p = find(*pools, tgid, a, &key);
+	struct pool *p = find(*pools, tgid, id, a, &key);
 
 	if (!p && (p = calloc(1, sizeof(*p)))) {
 		p->key = key;
@@ -67,10 +68,10 @@ static void told_of(struct pool *p, const struct ledger *l)
 	}
 }
 
-void pools_seen(struct pool **pools, uint32_t tgid, const struct sock_addr *a,
+void pools_seen(struct pool **pools, uint32_t tgid, uint32_t id, const struct sock_addr *a,
 		const struct ledger *l, uint64_t round)
 {
-	struct pool *p = get(pools, tgid, a);
+	struct pool *p = get(pools, tgid, id, a);
 
 	if (!p)
 		return;
@@ -80,10 +81,11 @@ void pools_seen(struct pool **pools, uint32_t tgid, const struct sock_addr *a,
 	told_of(p, l);
 }
 
-uint64_t pools_last(struct pool *pools, uint32_t tgid, const struct sock_addr *a, uint64_t round)
+uint64_t pools_last(struct pool *pools, uint32_t tgid, uint32_t id, const struct sock_addr *a,
+		    uint64_t round)
 {
 	struct pool_key key;
-	struct pool *p = find(pools, tgid, a, &key);
+	struct pool *p = find(pools, tgid, id, a, &key);
 
 	return p && p->round == round ? p->used_ns : 0;
 }
@@ -98,10 +100,11 @@ static bool leaks(struct pool *p, uint64_t now)
 	return true;
 }
 
-unsigned int pools_closed(struct pool **pools, uint32_t tgid, const struct sock_addr *a,
-			  const struct ledger *l, const struct finding *f, uint64_t round)
+unsigned int pools_closed(struct pool **pools, uint32_t tgid, uint32_t id,
+			  const struct sock_addr *a, const struct ledger *l,
+			  const struct finding *f, uint64_t round)
 {
-	struct pool *p = get(pools, tgid, a);
+	struct pool *p = get(pools, tgid, id, a);
 	unsigned int before = 0;
 
 	if (!p)

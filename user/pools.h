@@ -11,18 +11,20 @@
 struct pool;
 
 /* A connection of process TGID to A's peer, which is L, is there. *POOLS begins as NULL. */
-void pools_seen(struct pool **pools, uint32_t tgid, const struct sock_addr *a,
+void pools_seen(struct pool **pools, uint32_t tgid, uint32_t id, const struct sock_addr *a,
 		const struct ledger *l, uint64_t round);
 
 /* When one of them was last used, as the current round has seen it; 0: none was seen. */
-uint64_t pools_last(struct pool *pools, uint32_t tgid, const struct sock_addr *a, uint64_t round);
+uint64_t pools_last(struct pool *pools, uint32_t tgid, uint32_t id, const struct sock_addr *a,
+		    uint64_t round);
 
 /*
  * F says that one of them, L, was closed after a cancellation. A copy is kept. Returns how many
  * were closed before it if that is to be told, as by pools_round(), and else 0.
  */
-unsigned int pools_closed(struct pool **pools, uint32_t tgid, const struct sock_addr *a,
-			  const struct ledger *l, const struct finding *f, uint64_t round);
+unsigned int pools_closed(struct pool **pools, uint32_t tgid, uint32_t id,
+			  const struct sock_addr *a, const struct ledger *l,
+			  const struct finding *f, uint64_t round);
 
 /*
  * At the end of a round: pools whose connections were closed one after another like that, with no

@@ -133,7 +133,10 @@ int probespec_parse(const char *text, bool usdt, struct probespec *out, char *wh
 		snprintf(why, len, "cannot open the file: %s", strerror(errno));
 		return -EINVAL;
 	}
-	if (elfsyms_open(fd, &elf, &wrong)) {
+	if (filetrust_of(fd, &out->trust)) {
+		snprintf(why, len, "not a regular file");
+		e = -EINVAL;
+	} else if (elfsyms_open(fd, &elf, &wrong)) {
 		snprintf(why, len, "%s", wrong);
 		e = -EINVAL;
 	} else {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "filetrust.h"
 
 #define PROBESPEC_MAX	    16 /* of a command line */
 /* Functions of one name: a static one may be compiled into several places. */
@@ -14,9 +15,10 @@
 struct probespec {
 	bool usdt;
 	char file[256];
-	char provider[64]; /* USDT only */
-	char name[256];	   /* of the function or the probe, as in the file */
-	unsigned int arg;  /* whose wait: 1 to 6, 0: the current thread's */
+	struct filetrust trust; /* of the file that was looked into */
+	char provider[64];	/* USDT only */
+	char name[256];		/* of the function or the probe, as in the file */
+	unsigned int arg;	/* whose wait: 1 to 6, 0: the current thread's */
 	size_t n;
 	uint64_t offsets[PROBESPEC_FUNCTIONS]; /* functions only */
 };

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONTAINER_ID_LEN 64
@@ -171,6 +172,35 @@ int procinfo_read(uint32_t pid, struct procinfo *out)
 	}
 	close(dirfd);
 	return err;
+}
+
+/* Time namespaces shift what a reader of /proc sees (timens_add_boottime_ns()). */
+static bool in_first_time_namespace(void)
+{
+	const ino_t first = 0xeffffffa; /* PROC_TIME_INIT_INO */
+	struct stat st;
+
+	return !stat("/proc/self/ns/time", &st) && st.st_ino == first;
+}
+
+bool procinfo_began_at(uint32_t pid, uint64_t start_ns)
+{
+	/* 52 numbers, and a name of up to 64 bytes that may hold anything. */
+	char path[32], text[2048], *at;
+	unsigned long long ticks = 0;
+	long hz = sysconf(_SC_CLK_TCK);
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", pid);
+	if (read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
+		return false;
+	at = strrchr(text, ')');
+	/* starttime is the 22nd, and the second ends there. */
+	for (n = 2; at && n < 22; n++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, "%llu", &ticks) != 1 || hz <= 0)
+		return false;
+	return ticks == start_ns / (1000000000ULL / (uint64_t)hz) || !in_first_time_namespace();
 }
 
 uint64_t procinfo_own_memory(void)

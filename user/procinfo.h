@@ -3,6 +3,7 @@
 #ifndef MISPAIR_PROCINFO_H
 #define MISPAIR_PROCINFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,13 @@ struct procinfo {
  * empty. Takes no lock that a stuck process can hold, reads a bounded amount, allocates nothing.
  */
 int procinfo_read(uint32_t pid, struct procinfo *out);
+
+/*
+ * Did process PID begin START_NS after boot, as the kernel counts (start_boottime)? /proc/PID/stat
+ * has it in ticks. True too where that cannot be compared: in a time namespace of our own. False if
+ * there is no such process.
+ */
+bool procinfo_began_at(uint32_t pid, uint64_t start_ns);
 
 /*
  * Finds the container id in the text of a /proc/PID/cgroup file: the first path with 64 hex digits

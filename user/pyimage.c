@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A table of analysed files by device, inode, size and time of change. Kept for the whole run:
- * hosts have few interpreters.
+ * A table of analysed files, by device, inode, size and times of change of the descriptor that was
+ * read. In order of use: of those that no process uses any more, the ones that were asked for
+ * longest ago go first.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pyimage.h"
@@ -35,27 +36,51 @@ void pyimages_free(struct pyimages *s)
 }
 
 #define EXPECT_MAX (16u << 20)
+#define UNUSED_MAX 32 /* a kilobyte each */
+
+static void make_room(struct pyimages *s)
+{
+	struct pyimage *i, *tmp;
+	unsigned int unused = 0;
+
+	HASH_ITER (hh, s->table, i, tmp)
+		unused += !i->users;
+	HASH_ITER (hh, s->table, i, tmp) {
+		if (unused < UNUSED_MAX)
+			break;
+		if (i->users)
+			continue;
+		session_unprobe(i->probe);
+		HASH_DEL(s->table, i);
+		free(i);
+		unused--;
+	}
+}
 
 /* Files of up to MOST bytes. */
 static struct pyimage *get(struct pyimages *s, uint32_t pid, const struct mapping *m, uint64_t most)
 {
-	struct pyimage_key key = {0};
 	struct pyimage *i = NULL;
-	struct stat st;
+	struct filetrust t;
 	int fd = remote_open_mapping(pid, m);
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) || (uint64_t)st.st_size > most)
+	if (filetrust_of(fd, &t) || t.key.size > most)
 		goto out;
-	key.dev = st.st_dev;
-	key.ino = st.st_ino;
-	key.size = (uint64_t)st.st_size;
-	key.mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000ULL + (uint64_t)st.st_mtim.tv_nsec;
-	HASH_FIND(hh, s->table, &key, sizeof(key), i);
-	if (i || !(i = calloc(1, sizeof(*i))))
+	HASH_FIND(hh, s->table, &t.key, sizeof(t.key), i);
+	if (i) {
+		HASH_DEL(s->table, i);
+		HASH_ADD(hh, s->table, key, sizeof(i->key), i); /* behind all others */
 		goto out;
-	i->key = key;
+	}
+	make_room(s);
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		goto out;
+	i->key = t.key;
+	i->writer = t.writer;
+	i->uid = t.uid;
 	i->error = pyfind_analyse_fd(fd, &i->found, i->why, sizeof(i->why));
 	HASH_ADD(hh, s->table, key, sizeof(i->key), i);
 out:
@@ -71,6 +96,35 @@ struct pyimage *pyimages_get(struct pyimages *s, uint32_t pid, const struct mapp
 void pyimages_expect(struct pyimages *s, uint32_t pid, const struct mapping *m)
 {
 	get(s, pid, m, EXPECT_MAX);
+}
+
+void pyimage_use(struct pyimage *i)
+{
+	i->users++;
+}
+
+void pyimage_leave(struct pyimage *i)
+{
+	if (i)
+		i->users--;
+}
+
+size_t pyimages_count(const struct pyimages *s)
+{
+	return HASH_COUNT(s->table);
+}
+
+int pyimage_open(const struct pyimage *i, uint32_t pid, const struct mapping *m)
+{
+	int fd = remote_open_mapping(pid, m);
+	struct filetrust t;
+
+	if (fd < 0)
+		return fd;
+	if (!filetrust_of(fd, &t) && filetrust_same(&t.key, &i->key))
+		return fd;
+	close(fd);
+	return -ESTALE;
 }
 
 bool pyimage_bias(const struct pyimage *i, const struct mapping *m, uint64_t *bias)

@@ -5,22 +5,23 @@
 
 #include <stdbool.h>
 #include <uthash.h>
+#include "filetrust.h"
 #include "pyfind.h"
 #include "remote.h"
 
 struct session_probe;
 
-struct pyimage_key {
-	uint64_t dev, ino, size, mtime_ns;
-};
-
+/* What is in the file, and nothing that a process has said. */
 struct pyimage {
-	struct pyimage_key key;
+	struct file_key key;
+	enum file_writer writer;    /* who may write it, and so lie about it */
+	uid_t uid;		    /* of WRITER_USER */
 	struct pyfind_result found; /* all zero if error */
 	int error;
 	char why[96];
 	struct session_probe *probe; /* the adapter's, where it probes by file */
 	bool too_hot;		     /* it was probed, and cost too much */
+	unsigned int users;	     /* pyimage_use() less pyimage_leave() */
 	UT_hash_handle hh;
 };
 
@@ -29,8 +30,21 @@ struct pyimages;
 struct pyimages *pyimages_new(void);	/* NULL when out of memory */
 void pyimages_free(struct pyimages *s); /* detaches probes; NULL is fine */
 
-/* The file behind mapping M of PID, analysed; owned by S. NULL: not to be opened, or no memory. */
+/*
+ * The file behind mapping M of PID, analysed; owned by S. NULL: not to be opened, or no memory. It
+ * is there until another is asked for, and while somebody uses it. Of those that nobody uses the
+ * ones that were asked for last are kept.
+ */
 struct pyimage *pyimages_get(struct pyimages *s, uint32_t pid, const struct mapping *m);
+void pyimage_use(struct pyimage *i);
+void pyimage_leave(struct pyimage *i); /* NULL is fine */
+size_t pyimages_count(const struct pyimages *s);
+
+/*
+ * Opens mapping M of PID once more: a descriptor, if it is of the very file that I was made of, and
+ * not written since; else -ESTALE, or another -errno.
+ */
+int pyimage_open(const struct pyimage *i, uint32_t pid, const struct mapping *m);
 
 /* The same for later, and not of a very large file, which takes longer than it saves. */
 void pyimages_expect(struct pyimages *s, uint32_t pid, const struct mapping *m);

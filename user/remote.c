@@ -26,6 +26,49 @@ int remote_read(uint32_t pid, uint64_t addr, void *buf, size_t len)
 	return (size_t)n == len ? 0 : -EFAULT;
 }
 
+#define WORDS_AT_ONCE 512 /* of IOV_MAX, which is 1024 */
+
+/* The next words of which there is an address, from *AT on: how many, and where they are. */
+static size_t gather(const uint64_t *words, size_t n, size_t *at, size_t where[WORDS_AT_ONCE])
+{
+	size_t m = 0;
+
+	for (; *at < n && m < WORDS_AT_ONCE; ++*at)
+		if (words[*at])
+			where[m++] = *at;
+	return m;
+}
+
+int remote_read_words(uint32_t pid, uint64_t *words, size_t n, size_t faults)
+{
+	size_t where[WORDS_AT_ONCE], m, i, done, at = 0, bad = 0;
+	struct iovec there[WORDS_AT_ONCE], local;
+	uint64_t got[WORDS_AT_ONCE];
+	ssize_t r;
+
+	while ((m = gather(words, n, &at, where))) {
+		for (i = 0; i < m; i++)
+			there[i] = (struct iovec){(void *)(uintptr_t)words[where[i]], 8};
+		for (done = 0; done < m;) {
+			local = (struct iovec){got + done, (m - done) * 8};
+			r = process_vm_readv((pid_t)pid, &local, 1, there + done, m - done, 0);
+			if (r < 0 && errno != EFAULT)
+				return -errno;
+			/* It ends at the first that cannot be read. */
+			i = r > 0 ? (size_t)r / 8 : 0;
+			done += i;
+			if (done == m)
+				break;
+			if (++bad > faults)
+				return -E2BIG;
+			got[done++] = 0;
+		}
+		for (i = 0; i < m; i++)
+			words[where[i]] = got[i];
+	}
+	return 0;
+}
+
 static bool parse_mapping(const char *line, struct mapping *m)
 {
 	unsigned long long start, end, offset, inode;
@@ -41,6 +84,7 @@ static bool parse_mapping(const char *line, struct mapping *m)
 	m->end = end;
 	m->offset = offset;
 	m->inode = inode;
+	m->exec = perms[2] == 'x';
 	snprintf(m->path, sizeof(m->path), "%.*s", (int)strcspn(line + at, "\n"), line + at);
 	return true;
 }

@@ -11,10 +11,17 @@
 /* Reads LEN bytes at ADDR of PID, all or nothing: 0 or -errno (-ESRCH: gone, -EFAULT). */
 int remote_read(uint32_t pid, uint64_t addr, void *buf, size_t len);
 
+/*
+ * WORDS are N addresses, 0 for none: each becomes the 8 bytes there, 0 where nothing can be read.
+ * -E2BIG where that happens more than FAULTS times; 0, or another -errno.
+ */
+int remote_read_words(uint32_t pid, uint64_t *words, size_t n, size_t faults);
+
 /* A file-backed mapping. */
 struct mapping {
 	uint64_t start, end, offset;
 	uint64_t inode;
+	bool exec;	/* code may run there */
 	char path[256]; /* as the process names it, cut; not escaped */
 };
 

@@ -6,6 +6,8 @@
  * so that however the process ends the kernel is left as it was.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@
 #include <bpf/libbpf.h>
 
 #include "session_int.h"
+#include "uprobemulti.h"
 #include "walk.h"
 
 static bool libbpf_verbose;
@@ -43,6 +46,9 @@ static int on_record(void *ctx, void *data, size_t size)
 		break;
 	case EV_LOOP:
 		want = sizeof(struct ev_loop);
+		break;
+	case EV_FORK:
+		want = sizeof(struct ev_fork);
 		break;
 	default:
 		want = sizeof(struct ev_head);
@@ -74,8 +80,8 @@ static void load_programs(struct session *s, const char *const *names)
 
 static bool is_user_probe(const char *section)
 {
-	return !strcmp(section, "uprobe") || !strcmp(section, "uretprobe") ||
-	       !strcmp(section, "?uprobe") || !strcmp(section, "?usdt");
+	return !strcmp(section, "uprobe") || !strcmp(section, "?uprobe") ||
+	       !strcmp(section, "?usdt");
 }
 
 /* Over the ledgers themselves, or where a policy refuses that, over all sockets. */
@@ -122,8 +128,12 @@ static void choose_programs(struct session *s, const struct session_opts *opts, 
 		load_programs(s, s->tier->unix_programs);
 	bpf_object__for_each_program(prog, s->skel->obj)
 	{
-		if (is_user_probe(bpf_program__section_name(prog)))
-			bpf_program__set_autoattach(prog, false);
+		if (!is_user_probe(bpf_program__section_name(prog)))
+			continue;
+		bpf_program__set_autoattach(prog, false);
+		if (s->multi && prog != s->skel->progs.cancel_usdt)
+			bpf_program__set_expected_attach_type(
+				prog, (enum bpf_attach_type)UPROBE_MULTI_ATTACH);
 	}
 	for (i = 0; i < CANCEL_PROGRAMS; i++)
 		bpf_program__set_autoload(session_cancel_program(s, ADAPTER_USER, i),
@@ -209,6 +219,35 @@ static void choose_rooms(struct session *s)
 	bpf_map__set_max_entries(s->skel->maps.free_slots, (__u32)s->slots_max);
 }
 
+/*
+ * Room for the processes that a host has at a time: no more than it may have, and no more than some
+ * 0.4 % of its memory, of which the tiers without a lock-free allocator take all at the start.
+ */
+#define PROCESS_BYTES (sizeof(struct proc) + sizeof(struct proc_rt) + 3 * 64)
+#define MEMORY_PART   256
+#define PROCESSES_MIN 4096
+
+static uint32_t processes_max(void)
+{
+	uint64_t most = 32768, memory;
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	FILE *f = fopen("/proc/sys/kernel/pid_max", "re");
+
+	if (f) {
+		if (fscanf(f, "%" SCNu64, &most) != 1 || !most || most > 1u << 22)
+			most = 1u << 22;
+		fclose(f);
+	}
+	if (pages > 0 && page > 0) {
+		memory = (uint64_t)pages * (uint64_t)page / MEMORY_PART / PROCESS_BYTES;
+		if (memory < PROCESSES_MIN)
+			memory = PROCESSES_MIN;
+		if (memory < most)
+			most = memory;
+	}
+	return (uint32_t)most;
+}
+
 static int check_host(char *err, size_t errlen)
 {
 	if (!access("/sys/kernel/btf/vmlinux", R_OK))
@@ -222,17 +261,23 @@ static int check_host(char *err, size_t errlen)
 	return -EOPNOTSUPP;
 }
 
+static bool in_first_pid_namespace(void)
+{
+	const ino_t first = 0xeffffffc; /* PROC_PID_INIT_INO */
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == first;
+}
+
 /*
  * As kernel code sees us, so that what we send to a collector is not taken for somebody's traffic;
  * 0 if -p asks for us. In a namespace of its own a process does not know its number.
  */
 static uint32_t own_tgid(const struct filters *f)
 {
-	const ino_t first = 0xeffffffc; /* PROC_PID_INIT_INO */
 	uint32_t self = (uint32_t)getpid(), i;
-	struct stat st;
 
-	if (stat("/proc/self/ns/pid", &st) || st.st_ino != first)
+	if (!in_first_pid_namespace())
 		return 0;
 	for (i = 0; i < f->n_pids; i++)
 		if (f->pids[i] == self)
@@ -270,8 +315,14 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	if (args > 0)
 		s->skel->rodata->opt_recv_args = (__u32)args;
 	s->skel->rodata->opt_hz = tiers_ticks();
+	s->skel->rodata->opt_walked = tiers_hand_on();
+	s->multi = uprobemulti_works();
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
 	choose_rooms(s);
+	s->processes_max = processes_max();
+	bpf_map__set_max_entries(s->skel->maps.procs, s->processes_max);
+	bpf_map__set_max_entries(s->skel->maps.runtimes, s->processes_max);
+	bpf_map__set_max_entries(s->skel->maps.tree, s->processes_max);
 	e = choose_walkers(s, opts->walk);
 	if (e) {
 		snprintf(err, errlen, "--walk=ledgers: %s", s->by_sockets);
@@ -357,6 +408,23 @@ int session_try(const char *tier, char *why, size_t len)
 	return e;
 }
 
+/* As many descriptors as we may have; how many that is. */
+#define DESCRIPTORS_MAX 65536
+
+static uint64_t raise_descriptors(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l))
+		return 0;
+	if (l.rlim_cur < DESCRIPTORS_MAX && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max < DESCRIPTORS_MAX ? l.rlim_max : DESCRIPTORS_MAX;
+		setrlimit(RLIMIT_NOFILE, &l);
+		getrlimit(RLIMIT_NOFILE, &l);
+	}
+	return l.rlim_cur;
+}
+
 int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx,
 		 struct session **out, char *err, size_t errlen)
 {
@@ -379,6 +447,7 @@ int session_open(const struct session_opts *opts, session_event_fn fn, void *ctx
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
+	session_probes_limit(s, raise_descriptors());
 	s->fn = fn;
 	s->ctx = ctx;
 	s->usdt = opts->usdt;
@@ -601,34 +670,143 @@ int session_walk(struct session *s, bool all, const struct walk_told *told, stru
 	return s->walk ? walk_run(s->walk, all, told, kept) : -ENOMEM;
 }
 
-int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt)
+int session_proc_get(struct session *s, uint32_t tgid, struct proc *p)
 {
-	return bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.procs), &tgid, rt) ? -errno : 0;
+	return bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.procs), &tgid, p) ? -errno : 0;
 }
 
-int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt)
+bool session_proc_is(struct session *s, uint32_t tgid, uint32_t id)
 {
-	int e = 0;
+	struct proc p;
 
-	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.procs), &tgid, rt, BPF_ANY))
+	return id && !session_proc_get(s, tgid, &p) && p.id == id;
+}
+
+int session_runtime_get(struct session *s, uint32_t tgid, uint32_t id, struct proc_rt *rt)
+{
+	if (bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.runtimes), &tgid, rt))
+		return -errno;
+	return rt->id == id ? 0 : -ESRCH;
+}
+
+int session_runtime_set(struct session *s, uint32_t tgid, const struct proc_rt *rt)
+{
+	int e = 0, fd = bpf_map__fd(s->skel->maps.runtimes);
+
+	if (bpf_map_update_elem(fd, &tgid, rt, BPF_ANY))
 		e = -errno;
+	/*
+	 * The recorder gives a number its new id, or takes it away, before it deletes what was
+	 * answered. So either it deletes this, or we see here that it has to go.
+	 */
+	if (!session_proc_is(s, tgid, rt->id)) {
+		bpf_map_delete_elem(fd, &tgid);
+		e = -ESRCH;
+	}
 	__atomic_fetch_add(&s->skel->data->rt_gen, 1, __ATOMIC_SEQ_CST);
 	return e;
 }
 
-int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, const struct loop_val *val)
+int session_loop_set(struct session *s, uint32_t tgid, uint32_t id, uint64_t loop,
+		     const struct loop_val *val)
 {
-	struct loop_key key = {.loop = loop, .tgid = tgid};
+	struct loop_key key = {.loop = loop, .tgid = tgid, .id = id};
 
 	return bpf_map_update_elem(bpf_map__fd(s->skel->maps.loops), &key, val, BPF_ANY) ? -errno
 											 : 0;
 }
 
-int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop)
+int session_loop_forget(struct session *s, uint32_t tgid, uint32_t id, uint64_t loop)
 {
-	struct loop_key key = {.loop = loop, .tgid = tgid};
+	struct loop_key key = {.loop = loop, .tgid = tgid, .id = id};
 
 	return bpf_map_delete_elem(bpf_map__fd(s->skel->maps.loops), &key) ? -errno : 0;
+}
+
+/* Entries of a map that one sweep looks at: a whole round takes a few seconds at the most. */
+#define SWEEP_ENTRIES 4096
+
+/* Is there a thread, or a process that has not been waited for, of this number? */
+static bool is_gone(uint32_t pid)
+{
+	return kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+/* How a map says whose an entry is. */
+enum whose { KEY_IS_PID, KEY_HAS_PROCESS, VALUE_HAS_PROCESS };
+
+struct swept_map {
+	const struct bpf_map *map;
+	enum whose whose;
+	size_t tgid, id; /* where that stands */
+};
+
+static bool entry_is_dead(struct session *s, const struct swept_map *m, int fd, const char *key)
+{
+	char value[128];
+	const char *at = key;
+	uint32_t tgid, id;
+
+	memcpy(&tgid, key, sizeof(tgid));
+	if (m->whose == KEY_IS_PID)
+		return is_gone(tgid);
+	if (m->whose == VALUE_HAS_PROCESS) {
+		if (bpf_map__value_size(m->map) > sizeof(value) ||
+		    bpf_map_lookup_elem(fd, key, value))
+			return false;
+		at = value;
+	}
+	memcpy(&tgid, at + m->tgid, sizeof(tgid));
+	memcpy(&id, at + m->id, sizeof(id));
+	return !session_proc_is(s, tgid, id);
+}
+
+/* The next part of a map. */
+static void sweep_map(struct session *s, const struct swept_map *m, struct sweep *at)
+{
+	int fd = bpf_map__fd(m->map), n;
+	char next[SWEPT_KEY];
+	bool more;
+
+	if (fd < 0 || (!at->going && bpf_map_get_next_key(fd, NULL, at->next)))
+		return; /* it is empty */
+	for (n = 0; n < SWEEP_ENTRIES; n++) {
+		/* From a key that has been deleted, the walk would begin again. */
+		more = !bpf_map_get_next_key(fd, at->next, next);
+		if (entry_is_dead(s, m, fd, at->next))
+			bpf_map_delete_elem(fd, at->next);
+		if (!more)
+			break;
+		memcpy(at->next, next, sizeof(next));
+	}
+	at->going = n == SWEEP_ENTRIES;
+}
+
+/* TYPE has the number and the id of a process. */
+#define PROCESS_IN(type) offsetof(type, tgid), offsetof(type, id)
+
+void session_sweep(struct session *s)
+{
+	const struct swept_map maps[SWEPT_MAPS] = {
+		{s->skel->maps.procs, KEY_IS_PID, 0, 0},
+		{s->skel->maps.runtimes, KEY_IS_PID, 0, 0},
+		{s->skel->maps.tree, KEY_IS_PID, 0, 0},
+		{s->skel->maps.hints, KEY_IS_PID, 0, 0},
+		{s->skel->maps.stepping, KEY_IS_PID, 0, 0},
+		{s->skel->maps.calls, KEY_IS_PID, 0, 0},
+		/* What a thread has left counts as long as its process lives. */
+		{s->skel->maps.waits, VALUE_HAS_PROCESS, PROCESS_IN(struct last_wait)},
+		{s->skel->maps.signals, VALUE_HAS_PROCESS, PROCESS_IN(struct handled_signal)},
+		{s->skel->maps.probed_waits, VALUE_HAS_PROCESS, PROCESS_IN(struct probed_wait)},
+		{s->skel->maps.cancelled, KEY_HAS_PROCESS, PROCESS_IN(struct cancel_key)},
+		{s->skel->maps.loops, KEY_HAS_PROCESS, PROCESS_IN(struct loop_key)},
+		{s->skel->maps.ended, KEY_HAS_PROCESS, PROCESS_IN(struct loop_key)},
+	};
+	int i;
+
+	/* In a namespace of our own every number of the host's would look gone. */
+	for (i = 0; i < SWEPT_MAPS && in_first_pid_namespace(); i++)
+		sweep_map(s, &maps[i], &s->swept[i]);
 }
 
 int session_follow(struct session *s, uint32_t tgid)

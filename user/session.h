@@ -55,12 +55,26 @@ int session_adopt(struct session *s);
 /* The refresh pass (walk.h). Rows are in no order. */
 int session_walk(struct session *s, bool all, const struct walk_told *told, struct walk_kept *kept);
 
-/* What the recorder is told of process TGID. 0 or -errno, as with all below. */
-int session_proc_get(struct session *s, uint32_t tgid, struct proc_rt *rt);
-int session_proc_set(struct session *s, uint32_t tgid, const struct proc_rt *rt);
+/* What the recorder knows of process TGID now. 0 or -errno, as with all below. */
+int session_proc_get(struct session *s, uint32_t tgid, struct proc *p);
+/* Is process TGID still the one, and the program, that has this ID? */
+bool session_proc_is(struct session *s, uint32_t tgid, uint32_t id);
+/*
+ * What the recorder was told of process TGID with this ID, and to tell it; RT->id says of whom.
+ * -ESRCH: the process is gone, or another program by now. Then nothing of it stays.
+ */
+int session_runtime_get(struct session *s, uint32_t tgid, uint32_t id, struct proc_rt *rt);
+int session_runtime_set(struct session *s, uint32_t tgid, const struct proc_rt *rt);
 /* ... and of a loop in it. One that is forgotten is asked about when it is seen again. */
-int session_loop_set(struct session *s, uint32_t tgid, uint64_t loop, const struct loop_val *val);
-int session_loop_forget(struct session *s, uint32_t tgid, uint64_t loop);
+int session_loop_set(struct session *s, uint32_t tgid, uint32_t id, uint64_t loop,
+		     const struct loop_val *val);
+int session_loop_forget(struct session *s, uint32_t tgid, uint32_t id, uint64_t loop);
+/*
+ * Looks for entries of processes and threads that are gone, and deletes them: of each map a few
+ * thousand, from where the call before has ended. The recorder deletes them itself at their end; a
+ * program that the kernel did not run, because another ran on that CPU, leaves some.
+ */
+void session_sweep(struct session *s);
 /* Takes TGID into the tree that a filter follows. */
 int session_follow(struct session *s, uint32_t tgid);
 
@@ -97,29 +111,42 @@ struct session_task_probes {
 };
 
 /*
- * Probes functions of asyncio's Task in PATH: in process PID, or in all that map the file (-1). It
- * is attached a little later, by a thread of its own; where that fails, findings go without the
- * exact time and the caller. NULL when out of memory. session_unprobe() detaches and frees, a
- * little later too; NULL is fine.
+ * Probes functions of asyncio's Task in the file behind FD, which is taken over: in process PID, or
+ * in all that map the file (-1). It is attached a little later, by a thread of its own; where that
+ * fails, findings go without the exact time and the caller. NULL when out of memory.
+ * session_unprobe() detaches and frees, a little later too; NULL is fine.
+ *
+ * All probes are entries of functions. A probe on a return is a system call of the probed process
+ * on x86-64 from Linux 6.11 on (ff474a78cef5, uretprobe), which a seccomp filter that does not know
+ * it answers by killing the process.
  */
-struct session_probe *session_probe_task(struct session *s, int pid, const char *path,
+struct session_probe *session_probe_task(struct session *s, int pid, int fd,
 					 const struct session_task_probes *at);
 void session_unprobe(struct session_probe *p);
-/* It could not be attached: the process was gone by then, for one. */
-bool session_probe_failed(const struct session_probe *p);
+
+/* FAILED: it could not be attached, since the process was gone by then, for one. */
+enum probe_state { PROBE_COMING, PROBE_THERE, PROBE_FAILED };
+enum probe_state session_probe_state(const struct session_probe *p);
 
 /*
- * A function or a USDT probe of a file, in every process that maps it, whose call says that a wait
- * is cancelled. Slow (see worker.h), and may be called on any thread. ARG: see probespec.h. COOKIE:
- * what the adapter's program has to know of this file, 0: nothing; kernels before 5.15 do not pass
- * it on. NULL and errno.
+ * A function or a USDT probe of the file behind FD, in process PID or in every one that maps it
+ * (-1), whose call says that a wait is cancelled. Slow (see worker.h), and may be called on any
+ * thread. FD is not needed any more when it returns. ARG: see probespec.h. COOKIE: what the
+ * adapter's program has to know, 0: nothing; kernels before 5.15 do not pass it on. NULL and errno.
  */
 struct session_link;
-struct session_link *session_attach_cancel(struct session *s, const char *path, uint64_t offset,
+struct session_link *session_attach_cancel(struct session *s, int pid, int fd, uint64_t offset,
 					   enum adapter adapter, unsigned int arg, uint64_t cookie);
-struct session_link *session_attach_usdt(struct session *s, const char *path, const char *provider,
+struct session_link *session_attach_usdt(struct session *s, int pid, int fd, const char *provider,
 					 const char *name, unsigned int arg);
 void session_detach(struct session_link *l); /* NULL is fine */
+
+/*
+ * Each probe takes descriptors, of which this process may have so many; session_open() asks for as
+ * many as it can get. Those that were not attached for want of them are counted.
+ */
+void session_probes_limit(struct session *s, uint64_t descriptors);
+uint64_t session_unprobed(const struct session *s);
 
 /* Does FN(ARG) on the session's own thread, see worker.h. 0 or -ENOMEM. */
 int session_later(struct session *s, void (*fn)(void *arg, bool last), void *arg);

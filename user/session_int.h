@@ -11,6 +11,18 @@
 
 #define HOOKS_MAX 24
 
+/* Where the next look for what is gone begins in a map. */
+#define SWEPT_MAPS 12
+#define SWEPT_KEY  32 /* no key is longer */
+
+struct sweep {
+	char next[SWEPT_KEY];
+	bool going;
+};
+
+_Static_assert(sizeof(struct cancel_key) <= SWEPT_KEY && sizeof(struct loop_key) <= SWEPT_KEY,
+	       "keys of maps that are swept");
+
 struct session {
 	struct mispair_bpf *skel;
 	struct ring_buffer *ring;
@@ -18,6 +30,8 @@ struct session {
 	struct bpf_link *dumps[WALK_LINKS];
 	struct walk *walk;
 	size_t rows_max, slots_max;
+	uint32_t processes_max;
+	struct sweep swept[SWEPT_MAPS];
 	struct worker *worker;
 	session_event_fn fn;
 	void *ctx;
@@ -28,7 +42,17 @@ struct session {
 	uint64_t bad_records;
 	int n_cpus;
 	bool usdt;
-	unsigned int args; /* bits: of programs cancel_at_N */
+	unsigned int args;	     /* bits: of programs cancel_at_N */
+	bool multi;		     /* probes are links of uprobe_multi */
+	uint32_t probes, probes_max; /* the first: atomic */
+	uint64_t unprobed;	     /* atomic */
+};
+
+/* A probe that is attached. */
+struct session_link {
+	struct session *s;
+	struct bpf_link *link; /* NULL: without libbpf */
+	int fd;		       /* -1: with it */
 };
 
 #define CANCEL_PROGRAMS 7 /* an argument each, and one without */

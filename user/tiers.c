@@ -59,6 +59,57 @@ static bool try_tracing(const char *name, enum bpf_attach_type type, char *why, 
 	return link >= 0;
 }
 
+/* Where MEMBER lies in the kernel's struct TYPE, in bytes; -1: not known. */
+static int offset_in(const char *type, const char *member)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *t = NULL;
+	int id, i, at = -1;
+
+	if (!btf)
+		return -1;
+	id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+	if (id > 0)
+		t = btf__type_by_id(btf, (__u32)id);
+	for (i = 0; t && i < btf_vlen(t); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), member))
+			at = (int)btf_member_bit_offset(t, (__u32)i) / 8;
+	btf__free(btf);
+	return at;
+}
+
+bool tiers_hand_on(void)
+{
+	int peer = offset_in("unix_sock", "peer"), prog;
+	/* The peer of the socket that the hook is handed, if that is a Unix socket. */
+	const struct bpf_insn insns[] = {
+		{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = 1, .src_reg = 1},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_skc_to_unix_sock},
+		{.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = 0, .off = 3},
+		{.code = BPF_LDX | BPF_MEM | BPF_DW,
+		 .dst_reg = 1,
+		 .src_reg = 0,
+		 .off = (short)peer},
+		{.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = 1, .off = 1},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_skc_to_unix_sock},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	DECLARE_LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_RAW_TP);
+	int id = libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP);
+
+	/* Older than the tracepoint is older than the rule. */
+	if (peer < 0 || id <= 0)
+		return true;
+	opts.attach_btf_id = (__u32)id;
+	prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "mispair_try", "GPL", insns,
+			     sizeof(insns) / sizeof(*insns), &opts);
+	if (prog < 0)
+		return false;
+	close(prog);
+	return true;
+}
+
 bool tiers_iterate(const char *what)
 {
 	int prog = load_tracing(what, BPF_TRACE_ITER);

@@ -91,6 +91,7 @@ void track_finding(struct track *t, struct finding *f, enum verdict v, uint64_t 
 	f->time_ns = now;
 	f->pid = t->tgid;
 	f->tid = t->tid;
+	f->proc_id = t->id;
 	memcpy(f->comm, t->comm, sizeof(f->comm));
 	f->transport = t->addr.transport;
 	memcpy(f->local_addr, t->addr.local, sizeof(f->local_addr));

@@ -25,7 +25,7 @@
 
 struct track {
 	uint64_t cookie;
-	uint32_t tgid, tid;
+	uint32_t tgid, id, tid; /* `id` is the process's */
 	char comm[16];
 	struct sock_addr sock;
 	struct described_addr addr;

@@ -245,7 +245,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			correlate_tick(j.c, now);
 			break;
 		case 8:
-			correlate_exit(j.c, 1 + (b & 1), now);
+			correlate_exit(j.c, 1 + (b & 1), 0, now);
 			break;
 		default:
 			if (op >> 7)

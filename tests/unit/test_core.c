@@ -11,6 +11,7 @@
 #include "core.h"
 
 #define PID    4242
+#define ID     6
 #define COOKIE 77
 
 struct heard {
@@ -121,7 +122,7 @@ static void start(struct fixture *x, bool continued)
 }
 
 /* A reuse that the ledger proves: cancelled by name, and nothing has come back. */
-static void reuse(struct fixture *x, uint64_t now)
+static void reuse_by(struct fixture *x, uint32_t id, uint64_t now)
 {
 	struct ev_step e = {
 		.head = {.kind = EV_STEP, .size = sizeof(e), .ts = now, .tgid = PID, .tid = PID},
@@ -140,19 +141,46 @@ static void reuse(struct fixture *x, uint64_t now)
 		.addr = {.family = 2, .peer_port = 6379},
 	};
 
-	e.l.owner = (struct owner){
-		.tgid = PID, .tid = PID, .kind = OWNER_TASK, .verified = 1, .task = 0x1000};
+	e.l.owner = (struct owner){.tgid = PID,
+				   .id = id,
+				   .tid = PID,
+				   .kind = OWNER_TASK,
+				   .verified = 1,
+				   .task = 0x1000};
 	e.who = e.l.owner;
 	e.who.task = 0x2000;
 	core_input(x->core, ITEM_EVENT, now, &e, sizeof(e));
 }
 
-static void process(struct fixture *x, const char *exe)
+static void reuse(struct fixture *x, uint64_t now)
 {
-	struct item_process p = {.pid = PID};
+	reuse_by(x, ID, now);
+}
+
+static void happens(struct fixture *x, enum event_kind kind, uint32_t id, uint64_t now)
+{
+	struct ev_head h = {.kind = kind, .size = sizeof(h), .ts = now, .tgid = PID, .id = id};
+
+	core_input(x->core, ITEM_EVENT, now, &h, sizeof(h));
+}
+
+static void passes(struct fixture *x, uint64_t now)
+{
+	core_input(x->core, ITEM_ROUND, now, NULL, 0);
+	core_input(x->core, ITEM_ROUND_END, now, NULL, 0);
+}
+
+static void process_with_id(struct fixture *x, uint32_t id, const char *exe)
+{
+	struct item_process p = {.pid = PID, .id = id};
 
 	strncpy(p.info.exe_name, exe, sizeof(p.info.exe_name) - 1);
 	core_input(x->core, ITEM_PROCESS, 2, &p, sizeof(p));
+}
+
+static void process(struct fixture *x, const char *exe)
+{
+	process_with_id(x, ID, exe);
 }
 
 static void a_finding_has_the_name_that_was_told_before(void **state)
@@ -161,9 +189,9 @@ static void a_finding_has_the_name_that_was_told_before(void **state)
 
 	start(x, false);
 	assert_string_equal(x->heard.host, "h1");
-	assert_int_equal(core_knows(x->core, PID), KNOWS_NOT);
+	assert_false(core_knows(x->core, PID, ID));
 	process(x, "python3.11");
-	assert_int_equal(core_knows(x->core, PID), KNOWS);
+	assert_true(core_knows(x->core, PID, ID));
 	reuse(x, 1000);
 	assert_int_equal(x->heard.findings, 1);
 	assert_int_equal(x->told, 1);
@@ -175,21 +203,127 @@ static void a_finding_has_the_name_that_was_told_before(void **state)
 
 static void a_name_outlives_its_process_for_a_while(void **state)
 {
-	struct ev_head gone = {.kind = EV_EXIT, .size = sizeof(gone), .ts = 1000, .tgid = PID};
 	struct fixture *x = *state;
 
 	start(x, false);
 	process(x, "python3.11");
-	core_input(x->core, ITEM_EVENT, 1000, &gone, sizeof(gone));
-	assert_int_equal(core_knows(x->core, PID), KNOWS_GONE);
+	happens(x, EV_EXIT, ID, 1000);
+	assert_true(core_knows(x->core, PID, ID));
 	reuse(x, 2000);
 	assert_string_equal(x->heard.finding.exe_name, "python3.11");
-	core_input(x->core, ITEM_ROUND, 4000000000ULL, NULL, 0);
-	core_input(x->core, ITEM_ROUND_END, 4000000000ULL, NULL, 0);
-	assert_int_equal(core_knows(x->core, PID), KNOWS_GONE);
-	core_input(x->core, ITEM_ROUND, 9000000000ULL, NULL, 0);
-	core_input(x->core, ITEM_ROUND_END, 9000000000ULL, NULL, 0);
-	assert_int_equal(core_knows(x->core, PID), KNOWS_NOT);
+	passes(x, 4000000000ULL);
+	assert_true(core_knows(x->core, PID, ID));
+	passes(x, 9000000000ULL);
+	assert_false(core_knows(x->core, PID, ID));
+	assert_int_equal(core_process_count(x->core), 0);
+}
+
+static void the_name_of_one_process_is_never_on_the_finding_of_another_with_its_pid(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, false);
+	process_with_id(x, 5, "bash");
+	happens(x, EV_EXIT, 5, 1000);
+	reuse_by(x, 6, 2000);
+	assert_string_equal(x->heard.finding.exe_name, "");
+	process_with_id(x, 6, "python3.11");
+	reuse_by(x, 6, 3000);
+	assert_string_equal(x->heard.finding.exe_name, "python3.11");
+}
+
+static void after_an_exec_both_programs_keep_their_names(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, false);
+	process_with_id(x, 5, "bash");
+	happens(x, EV_EXEC, 6, 1000);
+	process_with_id(x, 6, "python3.11");
+	/* What the first program left behind is told after the second has begun. */
+	reuse_by(x, 5, 2000);
+	assert_string_equal(x->heard.finding.exe_name, "bash");
+	reuse_by(x, 6, 3000);
+	assert_string_equal(x->heard.finding.exe_name, "python3.11");
+	passes(x, 9000000000ULL);
+	assert_false(core_knows(x->core, PID, 5));
+	assert_true(core_knows(x->core, PID, 6));
+}
+
+static void an_answer_about_an_older_process_does_not_replace_the_one_that_lives(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, false);
+	process_with_id(x, 6, "python3.11");
+	process_with_id(x, 5, "bash");
+	happens(x, EV_EXIT, 5, 1000);
+	passes(x, 9000000000ULL);
+	assert_true(core_knows(x->core, PID, 6));
+	assert_false(core_knows(x->core, PID, 5));
+	reuse_by(x, 6, 9000001000ULL);
+	assert_string_equal(x->heard.finding.exe_name, "python3.11");
+}
+
+static void an_exit_with_another_id_is_somebody_elses(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, false);
+	process_with_id(x, 6, "python3.11");
+	happens(x, EV_EXIT, 4, 1000);
+	passes(x, 9000000000ULL);
+	assert_true(core_knows(x->core, PID, 6));
+}
+
+static void a_child_is_called_what_its_parent_is_until_it_execs(void **state)
+{
+	struct ev_fork f = {
+		.head = {.kind = EV_FORK, .size = sizeof(f), .ts = 500, .tgid = PID + 1, .id = 5},
+		.child = PID,
+		.child_id = 7};
+	struct item_process parent = {.pid = PID + 1, .id = 5, .info.exe_name = "gunicorn"};
+	struct fixture *x = *state;
+
+	start(x, false);
+	core_input(x->core, ITEM_PROCESS, 2, &parent, sizeof(parent));
+	core_input(x->core, ITEM_EVENT, 500, &f, sizeof(f));
+	reuse_by(x, 7, 2000);
+	assert_string_equal(x->heard.finding.exe_name, "gunicorn");
+	happens(x, EV_EXEC, 8, 3000);
+	reuse_by(x, 8, 4000);
+	assert_string_equal(x->heard.finding.exe_name, "");
+}
+
+static void note_swept(void *ctx, uint32_t pid, uint32_t id)
+{
+	unsigned int *n = ctx;
+
+	(void)pid;
+	assert_int_equal(id, 6);
+	++*n;
+}
+
+static void a_sweep_meets_each_process_whose_end_was_not_told(void **state)
+{
+	struct fixture *x = *state;
+	unsigned int met = 0;
+	int i;
+
+	start(x, false);
+	process_with_id(x, 5, "gone");
+	happens(x, EV_EXIT, 5, 1000);
+	process_with_id(x, 6, "lives");
+	/* One at a time, and over the end: each second call meets the one that lives. */
+	for (i = 0; i < 6; i++)
+		core_sweep(x->core, 1, note_swept, &met);
+	assert_in_range(met, 2, 3);
+	core_sweep(x->core, 1, note_swept, &met);
+	passes(x, 9000000000ULL);
+	met = 0;
+	for (i = 0; i < 4; i++)
+		core_sweep(x->core, 1, note_swept, &met);
+	assert_in_range(met, 2, 4);
 }
 
 static void sample(struct fixture *x, uint64_t sink_lost)
@@ -389,6 +523,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_finding_has_the_name_that_was_told_before),
 		TEST(a_name_outlives_its_process_for_a_while),
+		TEST(the_name_of_one_process_is_never_on_the_finding_of_another_with_its_pid),
+		TEST(after_an_exec_both_programs_keep_their_names),
+		TEST(an_answer_about_an_older_process_does_not_replace_the_one_that_lives),
+		TEST(an_exit_with_another_id_is_somebody_elses),
+		TEST(a_child_is_called_what_its_parent_is_until_it_execs),
+		TEST(a_sweep_meets_each_process_whose_end_was_not_told),
 		TEST(what_was_lost_more_is_told_once),
 		TEST(a_recording_that_begins_in_the_middle_lost_nothing_before),
 		TEST(stats_add_open_connections_to_ended_ones),

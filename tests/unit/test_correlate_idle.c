@@ -318,7 +318,7 @@ static void a_process_that_exits_takes_its_stories_with_it(void **state)
 	stranger.tgid = stranger.tid = PID + 1;
 	SEND(&y, START, stranger, 22);
 	RECV(&y, START + MS, 9, .prior = WAIT_CANCELLED);
-	correlate_exit(w->c, PID, START + 2 * MS);
+	correlate_exit(w->c, PID, 0, START + 2 * MS);
 	correlate_tick(w->c, START + SEC);
 	assert_int_equal(w->n, 1);
 	assert_int_equal(w->said[0].verdict, VERDICT_DIRTY);

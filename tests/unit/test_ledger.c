@@ -169,9 +169,19 @@ static void a_plain_reply_is_what_the_long_way_makes_of_it(void **state)
 	assert_true(plain > 1000);
 }
 
+static void owners_of_two_processes_with_one_number_are_two(void **state)
+{
+	struct owner a = {.tgid = 7, .id = 1, .tid = 7, .kind = OWNER_THREAD}, b = a;
+
+	(void)state;
+	assert_true(owner_same(&a, &b));
+	b.id = 2;
+	assert_false(owner_same(&a, &b));
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[N_VECTORS + 4];
+	struct CMUnitTest tests[N_VECTORS + 5];
 	size_t i;
 
 	memset(tests, 0, sizeof(tests));
@@ -182,6 +192,8 @@ int main(void)
 	}
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(
 		eight_clean_exchanges_make_a_connection_exclusive);
+	tests[i++] = (struct CMUnitTest)cmocka_unit_test(
+		owners_of_two_processes_with_one_number_are_two);
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(no_random_story_breaks_the_books);
 	tests[i++] =
 		(struct CMUnitTest)cmocka_unit_test(a_plain_send_is_what_the_long_way_makes_of_it);

@@ -106,6 +106,20 @@ static void cancellations_are_looked_up_in_their_file(void **state)
 			 -EINVAL);
 }
 
+static void names_that_are_never_probed_are_added_up(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(TRACE(&o, "--never-probe", "trader", "--never-probe=risk-*"), 0);
+	assert_int_equal(o.never_probe.n, 2);
+	assert_string_equal(o.never_probe.names[1], "risk-*");
+	assert_int_equal(TRACE(&o, "--never-probe", "/usr/bin/trader"), -EINVAL);
+	assert_non_null(strstr(said, "--never-probe '/usr/bin/trader'"));
+	assert_int_equal(TRACE(&o, "--never-probe="), -EINVAL);
+	assert_int_equal(parse(&o, FOR_REPLAY, "--never-probe", "trader", (char *)NULL), -EINVAL);
+}
+
 static void too_many_cancellations_are_refused(void **state)
 {
 	char *argv[ARGS_MAX] = {(char *)"trace"};
@@ -533,6 +547,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cancellations_are_looked_up_in_their_file),
+		cmocka_unit_test(names_that_are_never_probed_are_added_up),
 		cmocka_unit_test(too_many_cancellations_are_refused),
 		cmocka_unit_test(without_options_the_documented_defaults_hold),
 		cmocka_unit_test(run_fails_on_reused_unless_told_otherwise),

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -175,6 +176,33 @@ static void a_process_that_ends_while_it_is_read_is_whole_or_zeroed(void **state
 	signal(SIGCHLD, SIG_DFL);
 }
 
+/* A name that looks like the numbers behind it; the time is of the clock that start_boottime is. */
+static void a_process_began_when_its_stat_says(void **state)
+{
+	uint64_t tick = 1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK), begun = 0, now;
+	struct timespec t;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	now = (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_NAME, ") R 1 2 (3) 4 5");
+		pause();
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	/* Within ten seconds of now there is one tick in which it began. */
+	for (uint64_t at = now / tick; at < now / tick + 10000; at++)
+		begun += procinfo_began_at((uint32_t)pid, at * tick);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	assert_int_equal(begun, 1);
+	assert_false(procinfo_began_at((uint32_t)pid, now));
+}
+
 static void ports_have_the_names_of_opentelemetry(void **state)
 {
 	(void)state;
@@ -204,6 +232,7 @@ int main(void)
 		cmocka_unit_test(a_process_that_is_gone_is_esrch_and_zeroed),
 		cmocka_unit_test(a_zombie_still_has_its_name),
 		cmocka_unit_test(a_process_that_ends_while_it_is_read_is_whole_or_zeroed),
+		cmocka_unit_test(a_process_began_when_its_stat_says),
 		cmocka_unit_test(ports_have_the_names_of_opentelemetry),
 	};
 

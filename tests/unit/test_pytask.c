@@ -201,9 +201,22 @@ static void what_is_no_int_of_that_size_is_no_address(void **state)
 	}
 }
 
+/* Of a task's count only the low half is kept. */
+static void a_count_of_cancellations_has_risen_also_where_its_low_half_begins_again(void **state)
+{
+	(void)state;
+	assert_false(cancels_risen(7, 7));
+	assert_true(cancels_risen(8, 7));
+	assert_false(cancels_risen(6, 7));
+	assert_true(cancels_risen(0x10000, 0xffff));
+	assert_true(cancels_risen(0x1fffe + 3, 0xfffe));
+	assert_false(cancels_risen(0x50000, 0));
+	assert_false(cancels_risen(0, 1));
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[N_CASES + 4];
+	struct CMUnitTest tests[N_CASES + 5];
 	size_t i;
 
 	memset(tests, 0, sizeof(tests));
@@ -215,6 +228,8 @@ int main(void)
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(
 		without_a_known_type_the_name_still_tells_tasks_apart);
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(no_other_object_ever_passes_for_the_owner);
+	tests[i++] = (struct CMUnitTest)cmocka_unit_test(
+		a_count_of_cancellations_has_risen_also_where_its_low_half_begins_again);
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(an_address_is_read_out_of_a_python_int);
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(what_is_no_int_of_that_size_is_no_address);
 	return _cmocka_run_group_tests("pytask", tests, i, NULL, NULL);

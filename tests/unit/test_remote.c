@@ -53,6 +53,47 @@ static void a_process_that_does_not_exist_is_gone(void **state)
 	assert_int_equal(remote_read(NOBODY, at(&c), &c, 1), -ESRCH);
 }
 
+static void many_words_are_read_and_those_that_cannot_be_are_zero(void **state)
+{
+	enum { N = 3000 };
+	static uint64_t there[N], words[N];
+	size_t i, bad = 0;
+
+	(void)state;
+	for (i = 0; i < N; i++) {
+		there[i] = i + 1;
+		words[i] = at(&there[i]);
+		if (i % 500 == 7 || i == N - 1) {
+			words[i] = 0xdead00000000beef;
+			bad++;
+		} else if (i % 500 == 8) {
+			words[i] = 0;
+		}
+	}
+	assert_int_equal(remote_read_words((uint32_t)getpid(), words, N, bad), 0);
+	for (i = 0; i < N; i++) {
+		if (i % 500 == 7 || i % 500 == 8 || i == N - 1)
+			assert_int_equal(words[i], 0);
+		else
+			assert_int_equal(words[i], i + 1);
+	}
+}
+
+static void words_that_lead_nowhere_are_given_up_after_so_many(void **state)
+{
+	uint64_t words[8];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 8; i++)
+		words[i] = 8 + i;
+	assert_int_equal(remote_read_words((uint32_t)getpid(), words, 8, 7), -E2BIG);
+	assert_int_equal(remote_read_words((uint32_t)getpid(), words, 8, 8), 0);
+	words[0] = 8;
+	assert_int_equal(remote_read_words(NOBODY, words, 1, 8), -ESRCH);
+	assert_int_equal(remote_read_words((uint32_t)getpid(), words, 0, 0), 0);
+}
+
 static void an_address_that_is_not_mapped_is_a_fault(void **state)
 {
 	static const uint64_t bad[] = {0, 1, 0xdead00000000beef, UINT64_MAX - 3, UINT64_MAX};
@@ -268,6 +309,8 @@ int main(void)
 		cmocka_unit_test(mappings_of_no_process_are_an_error),
 		cmocka_unit_test(a_mapped_file_keeps_its_strange_name_and_offset),
 		cmocka_unit_test(the_very_file_that_is_mapped_is_opened),
+		cmocka_unit_test(many_words_are_read_and_those_that_cannot_be_are_zero),
+		cmocka_unit_test(words_that_lead_nowhere_are_given_up_after_so_many),
 	};
 
 	return cmocka_run_group_tests_name("remote", tests, NULL, NULL);

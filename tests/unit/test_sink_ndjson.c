@@ -43,7 +43,7 @@ struct key {
 		N("mispair.lost.ledger_alloc"), N("mispair.lost.task_unreadable"),                 \
 		N("mispair.lost.late_attach"), N("mispair.lost.map_full"),                         \
 		N("mispair.lost.layout"), N("mispair.lost.return"), N("mispair.lost.skipped"), N("mispair.lost.track_full"),                            \
-		N("mispair.lost.bad_record"), N("mispair.lost.sink"), N("mispair.events"),         \
+		N("mispair.lost.bad_record"), N("mispair.lost.sink"), N("mispair.lost.probes"), N("mispair.events"),         \
 		N("mispair.cpu_ns")
 
 static const struct key finding_keys[] = {
@@ -217,8 +217,14 @@ static void every_other_event_has_the_agreed_keys(void **state)
 					 .hooks = hooks,
 					 .filters = "",
 					 .command = "python3 x.py"};
-	const struct runtime_report rt = {MONO,	  1,	"python3", "cpython",
-					  "3.11", "so", "memory",  "no probe"};
+	const struct runtime_report rt = {.time_ns = MONO,
+					  .pid = 1,
+					  .comm = "python3",
+					  .runtime = "cpython",
+					  .version = "3.11",
+					  .module = "so",
+					  .evidence = "memory",
+					  .note = "no probe"};
 	const struct socket_report so = {.time_ns = MONO,
 					 .pid = 1,
 					 .comm = "x",

@@ -357,7 +357,7 @@ static void start_runtime_ledger_and_loss_are_a_line_each(void **state)
 {
 	static const char *const hooks[] = { "a", "b", NULL };
 	const struct start_info start = { .time_ns = MONO, .version = "0.1", .kernel = "6.18.0", .tier = "tp_btf", .hooks = hooks, .filters = "port 6379", .command = "./app" };
-	const struct runtime_report rt = { MONO, 7, "python3", "cpython", "3.11", "m.so", "memory", "why" };
+	const struct runtime_report rt = { .time_ns = MONO, .pid = 7, .comm = "python3", .runtime = "cpython", .version = "3.11", .module = "m.so", .evidence = "memory", .note = "why" };
 	const struct socket_report so = {
 		.time_ns = MONO, .pid = 7, .comm = "app", .peer_addr = "10.0.0.9", .peer_port = 6379,
 		.requests = 3, .replies = 2, .tx_bytes = 99, .rx_bytes = 50,

@@ -127,11 +127,12 @@ int main(int argc, char **argv)
 		{"rounds", required_argument, NULL, 'n'},
 		{"two-cpus", no_argument, NULL, 't'},
 		{"rate", required_argument, NULL, 'r'},
+		{"warm-ms", required_argument, NULL, 'w'},
 		{0},
 	};
 	struct sockaddr_in addr = {.sin_family = AF_INET};
 	socklen_t len = sizeof(addr);
-	long count = 200000, rate = 0;
+	long count = 200000, rate = 0, warm_ms = 0;
 	bool same = true;
 	int listener, fd, opt;
 	double began;
@@ -144,9 +145,12 @@ int main(int argc, char **argv)
 			same = false;
 		else if (opt == 'r')
 			rate = atol(optarg);
+		else if (opt == 'w')
+			warm_ms = atol(optarg);
 		if (opt == '?' || count < 1 || rate < 0) {
 			fprintf(stderr,
-				"usage: pingpong [--rounds N] [--two-cpus] [--rate PER_SECOND]\n");
+				"usage: pingpong [--rounds N] [--two-cpus] [--rate PER_SECOND] "
+				"[--warm-ms N]\n");
 			return 2;
 		}
 	}
@@ -167,7 +171,10 @@ int main(int argc, char **argv)
 	fd = tcp_socket();
 	if (connect(fd, (struct sockaddr *)&addr, len))
 		die("connect");
-	rounds(fd, count / 20 + 1);
+	began = now_ns();
+	do
+		rounds(fd, count / 20 + 1);
+	while (now_ns() - began < 1e6 * warm_ms);
 	began = now_ns();
 	if (rate) {
 		paced_rounds(fd, count, rate);
