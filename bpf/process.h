@@ -166,8 +166,11 @@ static __always_inline void child_is_born(struct proc *p, __u32 from, struct tas
 	/* Until its id stands there it is nobody's. */
 	if (rt && !bpf_map_update_elem(&runtimes, &to, rt, BPF_ANY)) {
 		copy = bpf_map_lookup_elem(&runtimes, &to);
-		if (copy)
+		if (copy) {
+			/* Its own tasks have to prove it. */
+			copy->validated = copy->mismatches = 0;
 			copy->id = fresh.id;
+		}
 	}
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {

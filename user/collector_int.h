@@ -36,7 +36,8 @@ struct collector {
 	/* The kernel's counters just before it, so that no socket is in them and met as well. */
 	uint64_t before_pass[CNT_MAX];
 	bool stopping, listened;
-	unsigned int ticks, refreshes;
+	unsigned int ticks;
+	uint64_t swept_ns; /* when what is gone was last looked for */
 	uint64_t started_ns, next_stats_ns;
 	const char *reason;
 };

@@ -82,7 +82,7 @@ void collector_tell_ready(struct collector *c)
  * Whose end nobody has told, since the ring was full or a program did not run: that is found by
  * looking. To the core an end is an event like any other, so that a replay knows it too.
  */
-#define SWEEP_REFRESHES 4
+#define SWEEP_NS	2000000000ULL
 #define SWEEP_PROCESSES 4096
 
 struct gone {
@@ -101,13 +101,14 @@ static void on_known(void *ctx, uint32_t pid, uint32_t id)
 		e->list[e->n++] = (struct gone_process){pid, id};
 }
 
-static void sweep(struct collector *c)
+static void sweep(struct collector *c, uint64_t now)
 {
 	struct gone *e;
 	size_t i;
 
-	if (c->refreshes++ % SWEEP_REFRESHES)
+	if (now - c->swept_ns < SWEEP_NS)
 		return;
+	c->swept_ns = now;
 	session_sweep(c->session);
 	runtimes_sweep(c->runtimes);
 	adapters_sweep(c->adapters);
@@ -210,7 +211,7 @@ void collector_refresh(struct collector *c)
 	listen_for_timers(c);
 	runtimes_refresh(c->runtimes);
 	adapters_refresh(c->adapters, r.now);
-	sweep(c);
+	sweep(c, r.now);
 	collector_sample(c, collector_now());
 	meter_table(c->meter, "processes", core_process_count(c->core));
 	meter_table(c->meter, "runtimes", runtimes_count(c->runtimes));
