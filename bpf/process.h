@@ -203,29 +203,6 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/*
- * A process that we know becomes another program: nothing that was learned of it is true any more.
- * Sockets may stay open, so it is asked about when it sends, too, and not only when it connects.
- */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task)
-{
-	__u32 tgid = task->tgid, tid = task->pid;
-	struct proc fresh = {};
-
-	if (!proc_of(tgid) && !(filters.follow && bpf_map_lookup_elem(&tree, &tgid)))
-		return 0;
-	fresh.id = next_id();
-	fresh.start = start_of(task);
-	if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
-	bpf_map_delete_elem(&runtimes, &tgid);
-	bpf_map_delete_elem(&stepping, &tid);
-	__sync_fetch_and_add(&rt_gen, 1);
-	emit_head(EV_EXEC);
-	return 0;
-}
-
 /* What is kept by the number of a thread whose process ends. */
 static __always_inline void forget_thread(__u32 tid)
 {
@@ -235,17 +212,12 @@ static __always_inline void forget_thread(__u32 tid)
 	bpf_map_delete_elem(&probed_waits, &tid);
 }
 
-static __always_inline void process_ends(__u32 tgid, __u32 tid)
+/* P, whose number is TGID and whose current thread is TID, is known no more. */
+static __always_inline void forget_process(struct proc *p, __u32 tgid, __u32 tid)
 {
-	struct proc *p = proc_of(tgid);
+	__u32 id = p->id;
 	struct ev_head *h;
-	__u32 id;
 
-	if (filters.follow)
-		bpf_map_delete_elem(&tree, &tgid);
-	if (!p)
-		return;
-	id = p->id;
 	bpf_map_delete_elem(&procs, &tgid);
 	bpf_map_delete_elem(&runtimes, &tgid);
 	bpf_map_delete_elem(&hints, &tgid);
@@ -260,6 +232,47 @@ static __always_inline void process_ends(__u32 tgid, __u32 tid)
 	h->tgid = tgid;
 	h->id = id;
 	bpf_ringbuf_submit(h, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void process_ends(__u32 tgid, __u32 tid)
+{
+	struct proc *p = proc_of(tgid);
+
+	if (filters.follow)
+		bpf_map_delete_elem(&tree, &tgid);
+	if (p)
+		forget_process(p, tgid, tid);
+}
+
+/*
+ * A process that we know becomes another program: nothing that was learned of it is true any more.
+ * Sockets may stay open, so it is asked about when it sends, too, and not only when it connects.
+ *
+ * A child that has done neither was known for its parent's sake only, and that is over: else all
+ * that a known shell ever starts would be known.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task)
+{
+	__u32 tgid = task->tgid, tid = task->pid;
+	struct proc fresh = {}, *p = proc_of(tgid);
+	bool followed = filters.follow && bpf_map_lookup_elem(&tree, &tgid);
+
+	if (p && p->inherited && !followed) {
+		forget_process(p, tgid, tid);
+		return 0;
+	}
+	if (!p && !followed)
+		return 0;
+	fresh.id = next_id();
+	fresh.start = start_of(task);
+	if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY))
+		count_loss(KLOSS_MAP_FULL);
+	bpf_map_delete_elem(&runtimes, &tgid);
+	bpf_map_delete_elem(&stepping, &tid);
+	__sync_fetch_and_add(&rt_gen, 1);
+	emit_head(EV_EXEC);
+	return 0;
 }
 
 #endif

@@ -13,7 +13,7 @@
 #include "protocol.h"
 #include "view_source.h"
 
-#define KEEP_NAME_NS  5000000000ULL
+#define KEEP_NAME_NS  3000000000ULL
 #define ROWS_EARLY_NS 25000000ULL
 #define CHEAP_ROWS    2000   /* a refresh pass over so many takes a millisecond or two */
 #define KNOWN_MAX     262144 /* pid_max is 4 million, a recording may claim more */

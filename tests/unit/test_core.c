@@ -211,7 +211,7 @@ static void a_name_outlives_its_process_for_a_while(void **state)
 	assert_true(core_knows(x->core, PID, ID));
 	reuse(x, 2000);
 	assert_string_equal(x->heard.finding.exe_name, "python3.11");
-	passes(x, 4000000000ULL);
+	passes(x, 2500000000ULL);
 	assert_true(core_knows(x->core, PID, ID));
 	passes(x, 9000000000ULL);
 	assert_false(core_knows(x->core, PID, ID));
