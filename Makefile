@@ -118,6 +118,8 @@ $(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.
 WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corpus/*.c)) \
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
 HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
+# Processes that come, go and change while they are traced.
+HELPERS    += $(addprefix $(BUILD)/tests/,crowd launcher process_as swapper)
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)
@@ -143,6 +145,10 @@ $(BPF_HELPERS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: %.c $(BUILD)/%.skel.h
 $(BUILD)/tests/kafka_mock: tests/system/kafka_mock.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -lrdkafka
+
+$(BUILD)/tests/%: tests/system/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@
 
 # The view fed from a fixed recording, for the golden screens.
 SCENE_OBJS := $(patsubst %,$(BUILD)/user/%.o,$(VIEW) tui tui_term)
