@@ -201,6 +201,11 @@ check-vm: ## every kernel of the matrix in QEMU, amd64 and arm64; root
 	$(Q)$(MAKE) --no-print-directory all guest-tests
 	$(Q)tools/check.sh $(BUILD) vm-all
 
+check-long: all tests ## hours of processes that come and go; root (PARTS="churn soak", FRESH=1)
+	$(Q)/usr/bin/python3 tests/long/run.py --mispair $(BUILD)/mispair --binaries $(BUILD)/tests \
+		--state $(BUILD)/check-long --soak-minutes $(or $(SOAK_MINUTES),60) \
+		$(if $(FRESH),--fresh) $(PARTS)
+
 bench-vm: all guest-tests ## cost in guest instructions, against tools/vm/baseline.json
 	$(Q)/usr/bin/python3 tools/vm/bench.py --binary $(BUILD)/mispair --tests $(BUILD)/tests
 
@@ -242,6 +247,6 @@ help: ## this list
 -include $(wildcard $(BUILD)/user/*.d)
 
 .PHONY: all check tests check-unit check-kernel check-system check-style check-corpus check-vm \
-	bench-vm guest-tests demo deps bench fuzz recordings format install clean help
+	check-long bench-vm guest-tests demo deps bench fuzz recordings format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
