@@ -201,7 +201,9 @@ check-vm: ## every kernel of the matrix in QEMU, amd64 and arm64; root
 	$(Q)$(MAKE) --no-print-directory all guest-tests
 	$(Q)tools/check.sh $(BUILD) vm-all
 
-check-long: all tests ## hours of processes that come and go; root (PARTS="churn soak", FRESH=1)
+check-long: ## hours of processes that come and go; root (PARTS="churn soak", FRESH=1)
+	$(Q)tools/install-deps.sh
+	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)/usr/bin/python3 tests/long/run.py --mispair $(BUILD)/mispair --binaries $(BUILD)/tests \
 		--state $(BUILD)/check-long --soak-minutes $(or $(SOAK_MINUTES),60) \
 		$(if $(FRESH),--fresh) $(PARTS)

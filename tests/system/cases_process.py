@@ -12,11 +12,12 @@ import sys
 import time
 
 import poisoner
+from bpfobjects import probes_of
 from cases_sinks import free_port
 from harness import CORPUS, START_LIMIT, Skip, check, wait_until
-from processes import (AS_NOBODY, DEBIAN_PYTHON, MODULE_NAME, NOBODY, SYSTEM, TAKEN, Held,
-                       Kept, Victim, bpf_sections, breakpoints, copy, found_in_full, libc_file,
-                       module_file, nothing_of_the_dead, probes, public, resident_kb,
+from processes import (AS_NOBODY, DEBIAN_PYTHON, MODULE_NAME, NOBODY, SYSTEM, TAKEN, Held, Kept,
+                       Victim, be_the_only_tracer, bpf_sections, breakpoints, copy, found_in_full,
+                       libc_file, module_file, nothing_of_the_dead, public, resident_kb,
                        slow_to_analyse)
 
 # A C program of that name must not lend it to whom it becomes.
@@ -278,6 +279,7 @@ def swaps(context, mode, number, port, library):
 
 
 def a_file_mapped_over_the_analysed_one_is_not_probed(context, mode, number, together=SWAPS):
+    be_the_only_tracer()
     library = target(context)
     port = context.redis().port
     bystander = context.keep(Held([DEBIAN_PYTHON, SYSTEM / "bystander.py", library]))
@@ -310,6 +312,7 @@ def no_program_is_for_a_return(context):
 
 def no_return_is_probed(context, command, options, least):
     """LEAST: breakpoints in asyncio's module by which all probes of the mode are there."""
+    be_the_only_tracer()
     port = context.redis().port
     options = [option.format(context.binary("launcher")) for option in options]
     argv = Victim.argv(port)
@@ -317,26 +320,41 @@ def no_return_is_probed(context, command, options, least):
         held = context.keep(Held(context.argv("run", "--json", context.file("run.json"), *options,
                                               "--", *argv)))
         tracer = held.pid
-        wait_until(lambda: children(tracer), START_LIMIT, "the command runs")
-        pid = children(tracer)[0]
+        wait_until(lambda: commands(context, tracer), START_LIMIT, "the command runs")
+        pid = commands(context, tracer)[0]
     else:
         trace = context.trace("--port", port, *options)
         held = context.keep(Held(argv))
         tracer, pid = trace.process.pid, held.pid
     wait_until(lambda: len(breakpoints(pid, MODULE_NAME)) >= least, START_LIMIT,
                f"{least} probes in asyncio's module")
-    shown = probes(tracer)
-    check(len(shown) >= least, f"the kernel lists only {len(shown)} probes")
-    returns = [entry for entry in shown if entry["fd_type"] != "uprobe"]
-    check(not returns, f"{len(returns)} of {len(shown)} probes are on a return: {returns[:1]}")
+    # A breakpoint is there before its link is held.
+    wait_until(lambda: len(probes_of(tracer)) >= least, START_LIMIT, f"{least} probes are held")
+    held_probes = probes_of(tracer)
+    returns = [kind for kind, _ in held_probes if kind != "uprobe"]
+    check(not returns, f"{len(returns)} of {len(held_probes)} probes are on a return")
+    everywhere = [bound for _, bound in held_probes if bound == 0]
+    check(command == "run" or not everywhere, f"{len(everywhere)} probes are in all processes")
     held.go_on()
     held.process.communicate(timeout=START_LIMIT)
-    return f"{len(shown)} probes"
+    return f"{len(held_probes)} probes"
 
 
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
         return [int(word) for word in file.read().split()]
+
+
+def commands(context, tracer):
+    """Children that are no copies of mispair: it tries something out on one as it starts."""
+    found = []
+    for pid in children(tracer):
+        try:
+            if os.readlink(f"/proc/{pid}/exe") != str(context.mispair):
+                found.append(pid)
+        except OSError:  # gone since it was listed
+            continue
+    return found
 
 
 def client(context, kept, name, port, environment=None, prefix=()):
@@ -357,6 +375,7 @@ def probed_only_the_other(one, other, part):
 
 
 def a_program_of_the_never_list_is_not_probed(context, name, options):
+    be_the_only_tracer()
     port = context.redis().port
     _, kept = traced(context, port, *options)
     spared = client(context, kept, name, port)
@@ -368,6 +387,7 @@ FOREIGN_FILES = {"anothers_file": {"owner": NOBODY}, "a_file_for_all": {"mode": 
 
 
 def a_libc_that_others_can_write_is_not_probed(context, how):
+    be_the_only_tracer()
     port = context.redis().port
     copy(context, libc_file(), "theirs", "libc.so.6", **how)
     copy(context, libc_file(), "ours", "libc.so.6")
@@ -378,6 +398,7 @@ def a_libc_that_others_can_write_is_not_probed(context, how):
 
 
 def a_module_that_others_can_write_is_not_probed(context, how):
+    be_the_only_tracer()
     port = context.redis().port
     copy(context, module_file(), "theirs", MODULE_NAME, **how)
     copy(context, module_file(), "ours", MODULE_NAME)

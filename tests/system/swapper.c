@@ -22,8 +22,9 @@
 
 #define NAME	"_asyncio.cpython-311-x86_64-linux-gnu.so"
 #define PLACE	((void *)0x20000000) /* below what the loader has mapped */
-#define LOOK_MS 150		     /* in which a tracer looks at what is mapped */
-#define FLIP_MS 300		     /* in which what it has seen changes */
+#define FIRST	((void *)0x10000000)
+#define LOOK_MS 150 /* in which a tracer looks at what is mapped */
+#define FLIP_MS 300 /* in which what it has seen changes */
 #define FLIP_US 700
 
 static int port;
@@ -81,9 +82,12 @@ static void report(const char *what)
 /* A client that has one file mapped, and keeps it. */
 static void keep(const char *what, const char *path)
 {
-	size_t len;
-	int fd = open_file(path, &len);
+	size_t len, own_len;
+	int fd = open_file(path, &len), own = open_file("/proc/self/exe", &own_len);
 
+	/* The first file of all is what a program is looked at by; PATH must not be that. */
+	if (mmap(FIRST, own_len, PROT_READ, MAP_PRIVATE | MAP_FIXED, own, 0) != FIRST)
+		fail("mmap");
 	map_there(fd, len);
 	connect_there();
 	report(what);
