@@ -31,7 +31,7 @@ TIMINGS = 10
 LOOK_LIMIT = 10
 # From the end of the last process to the end of all that is kept of it.
 FORGET_LIMIT = 5
-OTHERS_LIMIT = 60
+OTHERS_LIMIT = 15
 METRICS_AGE = 2  # they tell of the last pass
 TAKEN = 75  # what process_as ends with when the number is somebody's
 # States of a process in the BPF maps in which the tracer has no answer, or not yet a useful one.
