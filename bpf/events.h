@@ -275,8 +275,8 @@ struct proc_rt {
 	struct task_layout layout;
 	__u32 go_id; /* RT_GO: where a g has its goroutine's id */
 	__u32 again; /* its next connection is told anew: more may be seen by then */
-	__u32 pad;
-	__u64 uv; /* the uv_loop_t that last connected, 0: none; uvloop.h */
+	__u32 told;  /* that live tasks were validated (EV_PROVED) */
+	__u64 uv;    /* the uv_loop_t that last connected, 0: none; uvloop.h */
 };
 
 /* A task's address is soon another task's; its name is part of who it is. */

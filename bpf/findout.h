@@ -170,17 +170,6 @@ static __always_inline int task_now(struct owner *o, struct tracked *t, struct p
 	return o->task != 0;
 }
 
-/*
- * A process that sends on a connection that it did not make, after an exec or with another's
- * descriptor, is met now. Its id, 0: there is no room.
- */
-static __always_inline __u32 known_as(__u32 tgid)
-{
-	struct proc *p = proc_of(tgid);
-
-	return p && p->asked ? p->id : meet_this_process(tgid);
-}
-
 /* Fills O, which is zero, with who sends on T now. */
 static __always_inline void owner_now(struct owner *o, struct tracked *t, struct proc_rt *rt,
 				      __u32 tgid, __u32 tid)
@@ -191,7 +180,7 @@ static __always_inline void owner_now(struct owner *o, struct tracked *t, struct
 	o->tgid = tgid;
 	o->tid = tid;
 	o->kind = OWNER_UNKNOWN;
-	o->id = rt ? rt->id : known_as(tgid);
+	o->id = rt ? rt->id : id_of(tgid);
 	if (!o->id) {
 		count_loss(KLOSS_LATE_ATTACH);
 		return;
@@ -217,6 +206,34 @@ static __always_inline void owner_now(struct owner *o, struct tracked *t, struct
 		owner_task(o, rt, loop);
 }
 
+static __always_inline void meet_sender(__u32 tgid)
+{
+	struct proc *p = proc_of(tgid);
+
+	if (!p || !p->asked)
+		meet_this_process(tgid);
+}
+
+/*
+ * A live task, or goroutine, has looked as it should: what is said of its process has a ground now,
+ * and the collector is told so. Without a call: the stack is nearly used up here.
+ */
+static __always_inline void tell_proof(struct proc_rt *rt)
+{
+	struct ev_head *h;
+
+	if (rt->told || !rt->validated)
+		return;
+	h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
+	if (!h) {
+		count_loss(KLOSS_RING_FULL); /* the next send tries again */
+		return;
+	}
+	rt->told = 1;
+	event_head_of(h, EV_PROVED, sizeof(*h), rt->id);
+	bpf_ringbuf_submit(h, BPF_RB_FORCE_WAKEUP);
+}
+
 /* Who sends: into T. A function, so that what follows is looked at once by a verifier. */
 static __noinline int find_sender(struct tracked *t, struct proc_rt *rt, __u32 tgid, __u32 tid)
 {
@@ -225,6 +242,8 @@ static __noinline int find_sender(struct tracked *t, struct proc_rt *rt, __u32 t
 
 	__builtin_memset(who, 0, sizeof(*who));
 	owner_now(who, t, rt, tgid, tid);
+	if (rt && rt->state != RT_PROBED)
+		tell_proof(rt);
 	/* No task runs, but this thread's tasks own the connection: the loop flushes its buffer. */
 	if (who->kind == OWNER_THREAD && l->owner.kind == OWNER_TASK && l->owner.tid == tid)
 		who->kind = OWNER_NONE;
@@ -250,6 +269,12 @@ static __noinline int find_out(struct tracked *t, __u32 tgid, __u32 tid)
 		t->who = thread;
 	} else {
 		rt = runtime_of(tgid);
+		/*
+		 * A process that sends on a connection that it did not make, after an exec or with
+		 * another's descriptor, is met now.
+		 */
+		if (!rt)
+			meet_sender(tgid);
 		find_sender(t, rt, tgid, tid);
 		l->plain_gen = rt && rt->state == RT_NONE ? rt_gen : 0;
 	}

@@ -61,7 +61,7 @@ static __noinline int goroutine_now(struct proc_rt *rt, struct goroutine *out)
 	if (rt->validated < VALIDATE_TASKS) {
 		if (!runs_here(g))
 			return -1;
-		proved(rt);
+		__sync_fetch_and_add(&rt->validated, 1);
 	}
 	out->g = g;
 	out->id = w.id;
@@ -77,7 +77,7 @@ static __always_inline int owner_goroutine(struct owner *o, struct proc_rt *rt)
 		count_loss(KLOSS_LAYOUT);
 		__sync_fetch_and_add(&rt->mismatches, 1);
 		if (*(volatile __u32 *)&rt->mismatches == 16 && !rt->validated)
-			emit_head(EV_LAYOUT);
+			emit_head(EV_LAYOUT, rt->id);
 		return 0;
 	}
 	o->kind = g.id ? OWNER_GOROUTINE : OWNER_THREAD;

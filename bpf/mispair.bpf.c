@@ -419,15 +419,16 @@ static __always_inline void received(struct sock *sk, int ret, int flags)
 static __noinline int unix_eof(struct sock *sk)
 {
 	struct sock *peer = unix_peer(false, sk);
-	__u64 key = (__u64)peer;
-	struct unix_client *c = peer ? bpf_map_lookup_elem(&unix_clients, &key) : 0;
+	struct unix_client *c;
 	struct tracked *copy;
-	__u32 zero = 0;
+	__u64 key = 0; /* of both maps: a number of `closing` has half of its bytes */
 	bool there;
 
+	copy = bpf_map_lookup_elem(&closing, &key);
+	key = (__u64)peer;
+	c = peer ? bpf_map_lookup_elem(&unix_clients, &key) : 0;
 	if (!c)
 		return 0;
-	copy = bpf_map_lookup_elem(&closing, &zero);
 	/* The peer is there, as long as SK refers to it, and so is its ledger. */
 	there = copy && c->cookie == (__u64)peer->__sk_common.skc_cookie.counter &&
 		!bpf_probe_read_kernel(copy, sizeof(*copy), (void *)c->tracked);

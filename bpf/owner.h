@@ -12,15 +12,6 @@
 /* Senders that are looked at as a whole before a process's layout is believed. */
 #define VALIDATE_TASKS 16
 
-/* A live task, or goroutine, looks as it should: what is said of its process has a ground now. */
-static __noinline int proved(struct proc_rt *rt)
-{
-	if (!rt->validated)
-		emit_head(EV_PROVED);
-	__sync_fetch_and_add(&rt->validated, 1);
-	return 0;
-}
-
 #include "goroutine.h"
 
 /* Words of a PyDictObject behind its object header (3.9 to 3.13), and of an entry of its keys. */
@@ -429,10 +420,10 @@ static __noinline void owner_task(struct owner *o, struct proc_rt *rt, __u64 loo
 			count_loss(KLOSS_LAYOUT);
 			__sync_fetch_and_add(&rt->mismatches, 1);
 			if (*(volatile __u32 *)&rt->mismatches == 16 && !rt->validated)
-				emit_head(EV_LAYOUT);
+				emit_head(EV_LAYOUT, rt->id);
 			return;
 		}
-		proved(rt);
+		__sync_fetch_and_add(&rt->validated, 1);
 	} else if (read_who(rt, o->task, k)) {
 		return;
 	}

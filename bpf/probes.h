@@ -18,7 +18,7 @@ static __always_inline struct proc_rt *probed_process(__u32 tgid)
 	__sync_fetch_and_sub(&rt->probe_budget, 1);
 	left = *(volatile __u32 *)&rt->probe_budget;
 	if (!left || left > PROBE_BUDGET_MAX)
-		emit_head(EV_BUDGET);
+		emit_head(EV_BUDGET, rt->id);
 	return rt;
 }
 

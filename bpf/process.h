@@ -57,7 +57,8 @@ static __always_inline __u64 start_of(struct task_struct *task)
 	return TASK_FIELD(leader, start_boottime);
 }
 
-static __always_inline void event_head(struct ev_head *h, __u32 kind, __u32 size)
+/* PROC_ID: of the current process. */
+static __always_inline void event_head_of(struct ev_head *h, __u32 kind, __u32 size, __u32 proc_id)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
@@ -66,12 +67,17 @@ static __always_inline void event_head(struct ev_head *h, __u32 kind, __u32 size
 	h->ts = bpf_ktime_get_ns();
 	h->tgid = id >> 32;
 	h->tid = (__u32)id;
-	h->id = id_of(id >> 32);
+	h->id = proc_id;
 	h->spare = 0;
 	bpf_get_current_comm(h->comm, sizeof(h->comm));
 }
 
-static __always_inline int emit_head(__u32 kind)
+static __always_inline void event_head(struct ev_head *h, __u32 kind, __u32 size)
+{
+	event_head_of(h, kind, size, id_of(bpf_get_current_pid_tgid() >> 32));
+}
+
+static __always_inline int emit_head(__u32 kind, __u32 id)
 {
 	struct ev_head *h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
 
@@ -79,7 +85,7 @@ static __always_inline int emit_head(__u32 kind)
 		count_loss(KLOSS_RING_FULL);
 		return -1;
 	}
-	event_head(h, kind, sizeof(*h));
+	event_head_of(h, kind, sizeof(*h), id);
 	bpf_ringbuf_submit(h, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
@@ -130,13 +136,13 @@ static __noinline __u32 meet_process(__u32 tgid, __u32 tid, __u64 start)
 		p->asked = 0;
 		return p->id;
 	}
-	event_head(h, EV_PROCESS, sizeof(*h));
+	/* No call: on the way to a send the stack is nearly used up. */
+	event_head_of(h, EV_PROCESS, sizeof(*h), p->id);
 	if (tid) {
 		h->tgid = tgid;
 		h->tid = tid;
 		__builtin_memset(h->comm, 0, sizeof(h->comm));
 	}
-	h->id = p->id;
 	bpf_ringbuf_submit(h, BPF_RB_FORCE_WAKEUP);
 	return p->id;
 }
@@ -168,7 +174,7 @@ static __always_inline void child_is_born(struct proc *p, __u32 from, struct tas
 		copy = bpf_map_lookup_elem(&runtimes, &to);
 		if (copy) {
 			/* Its own tasks have to prove it. */
-			copy->validated = copy->mismatches = 0;
+			copy->validated = copy->mismatches = copy->told = 0;
 			copy->id = fresh.id;
 		}
 	}
@@ -228,9 +234,8 @@ static __always_inline void forget_process(struct proc *p, __u32 tgid, __u32 tid
 		count_loss(KLOSS_RING_FULL); /* the collector finds it by looking */
 		return;
 	}
-	event_head(h, EV_EXIT, sizeof(*h));
+	event_head_of(h, EV_EXIT, sizeof(*h), id);
 	h->tgid = tgid;
-	h->id = id;
 	bpf_ringbuf_submit(h, BPF_RB_NO_WAKEUP);
 }
 
@@ -271,7 +276,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	bpf_map_delete_elem(&runtimes, &tgid);
 	bpf_map_delete_elem(&stepping, &tid);
 	__sync_fetch_and_add(&rt_gen, 1);
-	emit_head(EV_EXEC);
+	emit_head(EV_EXEC, fresh.id);
 	return 0;
 }
 

@@ -212,7 +212,7 @@ def victim_of_minute(context, kept, findings, port, pump):
     """A line about one victim; PUMP keeps the load going meanwhile."""
     victim = context.keep(Victim(port))
     deadline = time.monotonic() + FOUND_LIMIT
-    while not kept.answered(victim.pid) and time.monotonic() < deadline:
+    while not kept.answered(victim.pid, runtime=True) and time.monotonic() < deadline:
         pump()
     victim.go_on()
     while victim.process.poll() is None:

@@ -35,7 +35,7 @@ OTHERS_LIMIT = 15
 METRICS_AGE = 2  # they tell of the last pass
 TAKEN = 75  # what process_as ends with when the number is somebody's
 # States of a process in the BPF maps in which the tracer has no answer, or not yet a useful one.
-ASKED, WAITING = 1, 3
+ASKED, NO_RUNTIME, WAITING = 1, 2, 3
 
 
 def module_file():
@@ -148,7 +148,7 @@ class Victim(Held):
         while not self.looked_at and time.monotonic() < deadline:
             if self.process.poll() is not None:
                 self._has_ended()
-            self.looked_at = kept.answered(self.pid)
+            self.looked_at = kept.answered(self.pid, runtime=True)
             time.sleep(0.02)
         return self
 
@@ -184,7 +184,17 @@ def verdict_on(events, truth, forbidden=()):
                if event.get("process.executable.name") in forbidden}
     if found == wrong and names == {PYTHON_NAME} and not strange:
         return None
-    return f"{len(found)} of {len(wrong)} found, called {sorted(names | strange) or 'nothing'}"
+    return (f"{len(found)} of {len(wrong)} found, called {sorted(names | strange) or 'nothing'}; "
+            f"of others: {said_of(events, pid, wrong - found) or 'nothing'}")
+
+
+def said_of(events, pid, ports):
+    """What was said of some connections of a process, and of what was lost."""
+    return [(event["event.name"].rpartition(".")[2], event.get("mispair.confidence"),
+             event.get("mispair.reason")) for event in events.all
+            if event.get("process.pid") == pid and str(event.get("network.local.port")) in ports] + \
+           [(event["mispair.lost.reason"], event["mispair.lost.count"]) for event in events.all
+            if event["event.name"] == "mispair.lost"]
 
 
 def found_in_full(events, truths, forbidden=()):
@@ -232,12 +242,16 @@ class Kept:
         entry = bpftool("map", "lookup", "id", self.maps[name].number, "key", *key)
         return entry.get("formatted", {}).get("value") if entry else None
 
-    def answered(self, pid):
-        """Has the tracer looked at this process, and not at another of its number before?"""
+    def answered(self, pid, runtime=False):
+        """Has the tracer looked at this process, and not at another of its number before?
+
+        RUNTIME: and found what runs there. A first look may come before asyncio is loaded, and the
+        next connection asks again.
+        """
         met = self.value("procs", pid)
         answer = self.value("runtimes", pid) if "runtimes" in self.maps else met
         return bool(met and answer) and answer.get("id") == met.get("id") \
-            and answer.get("state") not in (ASKED, WAITING)
+            and answer.get("state") not in (ASKED, WAITING, *([NO_RUNTIME] if runtime else []))
 
     def dead(self):
         """Map -> how many processes it has that are gone."""
