@@ -5,6 +5,7 @@ Not by bpftool where keys are counted: whoever starts a process is one that has 
 is what a tracer keeps count of.
 """
 
+import collections
 import ctypes
 import os
 import pathlib
@@ -16,8 +17,10 @@ SYSCALL = {"x86_64": 321, "aarch64": 280}
 GET_NEXT_KEY, MAP_BY_ID, GET_INFO, LINK_BY_ID = 4, 14, 15, 30
 # Of struct bpf_link_info: kinds of links, and what they say where.
 PERF_EVENT, UPROBE_MULTI = 7, 12
-PERF_KIND_AT, MULTI_COUNT_AT = 16, 52  # count, flags, and the process that is probed, 0: all
+PERF_KIND_AT, PERF_OFFSET_AT = 16, 36
 PERF_KINDS = {1: "uprobe", 2: "uretprobe"}
+MULTI_PATH_AT, MULTI_PATH_LEN_AT, MULTI_COUNT_AT = 16, 48, 52
+PATH_LEN = 4096
 INFO_LEN, NAME_AT, NAME_LEN = 80, 24, 16
 # A map that changes all the time may be begun anew for ever.
 STEPS_MAX = 1 << 20
@@ -34,8 +37,9 @@ def _bpf(command, attributes):
     return done
 
 
-def _info(fd):
-    info = ctypes.create_string_buffer(INFO_LEN)
+def _info(fd, asked=b""):
+    """The kernel's answer about an object; ASKED: where to, if it is more than fits."""
+    info = ctypes.create_string_buffer(asked, INFO_LEN)
     _bpf(GET_INFO, struct.pack("=IIQ", fd, INFO_LEN, ctypes.addressof(info)))
     return info.raw
 
@@ -90,11 +94,38 @@ def maps_of(pid, wanted):
     return found
 
 
-def probes_of(pid):
-    """What a process has attached in other processes: "uprobe" or "uretprobe" for each place.
+# KIND: "uprobe" or "uretprobe"; PATH and PID: None where a link does not say it or means all.
+Probe = collections.namedtuple("Probe", "kind path offset pid")
 
-    Links say it since 6.6 (1b715e1b0ec5 and e56fdbfb06e2).
-    """
+
+def _multi_probes(fd, info):
+    count, flags, pid = struct.unpack_from("=III", info, MULTI_COUNT_AT)
+    offsets = (ctypes.c_uint64 * count)()
+    path = ctypes.create_string_buffer(PATH_LEN)
+    asked = bytearray(INFO_LEN)
+    struct.pack_into("=QQ", asked, MULTI_PATH_AT, ctypes.addressof(path),
+                     ctypes.addressof(offsets))
+    struct.pack_into("=II", asked, MULTI_PATH_LEN_AT, PATH_LEN, count)
+    _info(fd, bytes(asked))
+    return [Probe("uretprobe" if flags & 1 else "uprobe", path.value.decode(), offset,
+                  pid or None) for offset in offsets]
+
+
+def _probes_behind(fd):
+    info = _info(fd)
+    kind, = struct.unpack_from("=I", info, 0)
+    if kind == UPROBE_MULTI:
+        return _multi_probes(fd, info)
+    if kind != PERF_EVENT:
+        return []
+    kind, = struct.unpack_from("=I", info, PERF_KIND_AT)
+    offset, = struct.unpack_from("=I", info, PERF_OFFSET_AT)
+    # The name of a file is one that meant it only when it was probed.
+    return [Probe(PERF_KINDS[kind], None, offset, None)] if kind in PERF_KINDS else []
+
+
+def probes_of(pid):
+    """What a process has attached in other processes. Links say it since 6.6."""
     found = []
     for number in _held(pid, "link"):
         try:
@@ -102,14 +133,7 @@ def probes_of(pid):
         except FileNotFoundError:  # detached since it was listed
             continue
         try:
-            info = _info(fd)
+            found += _probes_behind(fd)
         finally:
             os.close(fd)
-        kind, = struct.unpack_from("=I", info, 0)
-        if kind == PERF_EVENT:
-            kind, = struct.unpack_from("=I", info, PERF_KIND_AT)
-            found += [(PERF_KINDS[kind], None)] if kind in PERF_KINDS else []
-        elif kind == UPROBE_MULTI:
-            count, flags, bound = struct.unpack_from("=III", info, MULTI_COUNT_AT)
-            found += [("uretprobe" if flags & 1 else "uprobe", bound)] * count
     return found

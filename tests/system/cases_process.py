@@ -5,6 +5,7 @@ import contextlib
 import functools
 import importlib
 import os
+import pathlib
 import platform
 import shutil
 import subprocess
@@ -16,14 +17,20 @@ from bpfobjects import probes_of
 from cases_sinks import free_port
 from harness import CORPUS, START_LIMIT, Skip, check, wait_until
 from processes import (AS_NOBODY, DEBIAN_PYTHON, MODULE_NAME, NOBODY, SYSTEM, TAKEN, Held, Kept,
-                       Victim, be_the_only_tracer, bpf_sections, breakpoints, copy, found_in_full,
-                       libc_file, module_file, nothing_of_the_dead, public, resident_kb,
-                       slow_to_analyse)
+                       Victim, bpf_sections, copy, found_in_full, libc_file, module_file,
+                       nothing_of_the_dead, placed, public, resident_kb, slow_to_analyse)
 
 # A C program of that name must not lend it to whom it becomes.
 FOREIGN_NAME = "payments-api"
 BASH = ('exec 3<>"/dev/tcp/127.0.0.1/$1"; shift; printf "PING\\r\\n" >&3; read -r answer <&3; '
         'exec 3>&-; echo ready; read -r go; [ $# = 0 ] || exec "$@"')
+SHARED = ("gcc", "-shared", "-fPIC", "-nostdlib", "-o")
+# Its function lies where no libc has it.
+CONTROL = b"""
+__asm__(".text\\n.skip 40000, 0x90");
+int pthread_cancel(unsigned long thread);
+int pthread_cancel(unsigned long thread) { return thread == 7 ? 3 : 0; }
+"""
 ATTEMPTS = 5       # at a number that somebody else was given meanwhile
 GROWTH_KB = 5120
 CHURN, CHILDREN, SWAPS, VARIANTS = 3000, 2000, 5, 3
@@ -83,9 +90,9 @@ def launch(context, trace, argv, port, *command):
 def exec_by(context, trace, kept, argv, port):
     """The truth of a victim that a known launcher becomes."""
     launcher = launch(context, trace, argv, port, *Victim.argv(port))
+    before = kept.id_of(launcher.pid)
     launcher.go_on()
-    victim = Victim.adopt(launcher)
-    return victim.be_wrong(kept)
+    return Victim.adopt(launcher, before).be_wrong(kept)
 
 
 def under_the_number_of(context, trace, kept, argv, port, *command):
@@ -229,21 +236,23 @@ def target(context):
     if platform.machine() != "x86_64":
         raise Skip("the library is written for x86-64")
     path = os.path.join(public(context), "libtarget.so")
-    subprocess.run(["gcc", "-shared", "-nostdlib", "-o", path, SYSTEM / "target.S"], check=True)
+    subprocess.run([*SHARED, path, SYSTEM / "target.S"], check=True)
     return path
 
 
 @contextlib.contextmanager
 def tracing(context, mode, argv):
-    """A command below mispair run, or beside mispair trace."""
+    """(the tracer's pid, a command) below mispair run, or beside mispair trace."""
     if mode == "trace":
         trace = context.trace()
         held = Held(argv)
+        tracer = trace.process.pid
     else:
         held = Held(context.argv("run", "--json", context.file(f"run-{time.monotonic_ns()}.json"),
                                  "--", *argv))
+        tracer = held.pid
     try:
-        yield held
+        yield tracer, held
     finally:
         # Its standard input ends, and so do all that it has started.
         held.process.stdin.close()
@@ -258,41 +267,45 @@ def swap_round(context, number, port, library):
     stamp = f"round-{time.monotonic_ns()}"
     for i in range(number):
         copy(context, module_file(), stamp, str(i), MODULE_NAME, owner=NOBODY)
-    control = copy(context, libc_file(), stamp, "control", "libc.so.6")
+    control = os.path.join(context.directory, stamp, "control", "libc.so.6")
+    os.mkdir(os.path.dirname(control))
+    subprocess.run([*SHARED, control, "-O2", "-x", "c", "-"], input=CONTROL, check=True)
     slow = os.path.join(context.directory, stamp, "libc.so.6")
     slow_to_analyse(slow)
     return [*AS_NOBODY, copy(context, context.binary("swapper"), "swapper"), port, number,
             os.path.join(context.directory, stamp), library, slow, control]
 
 
-def swaps(context, mode, number, port, library):
-    """How many breakpoints lie in LIBRARY after NUMBER of a user's processes have mapped it."""
-    with tracing(context, mode, swap_round(context, number, port, library)) as swapper:
+def swaps(context, mode, number, port, library, bystander):
+    """The breakpoints in LIBRARY, of NUMBER processes that map it late and of the bystander."""
+    argv = swap_round(context, number, port, library)
+    with tracing(context, mode, argv) as (tracer, swapper):
         pids = {}
         for _ in range(number + 2):
             what, pid = swapper.line().split()
             pids.setdefault(what, []).append(int(pid))
         control, = pids["control"]
-        wait_until(lambda: breakpoints(control, "/control/"), 2 * START_LIMIT,
+        wait_until(lambda: placed(tracer, control, "/control/"), 3 * START_LIMIT,
                    "what was mapped after them is probed")
-        return [place for pid in pids["swapped"] for place in breakpoints(pid, library)]
+        return ([place for pid in pids["swapped"] for place in placed(tracer, pid, library)],
+                set() if bystander.process.poll() is not None
+                else placed(tracer, bystander.pid, library))
 
 
 def a_file_mapped_over_the_analysed_one_is_not_probed(context, mode, number, together=SWAPS):
-    be_the_only_tracer()
     library = target(context)
     port = context.redis().port
     bystander = context.keep(Held([DEBIAN_PYTHON, SYSTEM / "bystander.py", library]))
     bystander.expect("ready")
-    placed, elsewhere = [], set()
+    late, elsewhere = [], set()
     for _ in range(0, number, together):
-        placed += swaps(context, mode, together, port, library)
-        if bystander.process.poll() is None:
-            elsewhere |= breakpoints(bystander.pid, library)
+        some, others = swaps(context, mode, together, port, library, bystander)
+        late += some
+        elsewhere |= others
     bystander.process.stdin.close()
     status = bystander.process.wait(START_LIMIT)
-    check(not placed and not elsewhere and status == 0,
-          f"{len(placed)} breakpoints lie in {os.path.basename(library)} of {number} processes "
+    check(not late and not elsewhere and status == 0,
+          f"{len(late)} breakpoints lie in {os.path.basename(library)} of {number} processes "
           f"that mapped it late, {len(elsewhere)} in that of a process of root's, whose status is "
           f"{status}")
     return f"{number} files, {bystander.process.stdout.read().strip()} calls of root's process"
@@ -312,7 +325,6 @@ def no_program_is_for_a_return(context):
 
 def no_return_is_probed(context, command, options, least):
     """LEAST: breakpoints in asyncio's module by which all probes of the mode are there."""
-    be_the_only_tracer()
     port = context.redis().port
     options = [option.format(context.binary("launcher")) for option in options]
     argv = Victim.argv(port)
@@ -320,41 +332,33 @@ def no_return_is_probed(context, command, options, least):
         held = context.keep(Held(context.argv("run", "--json", context.file("run.json"), *options,
                                               "--", *argv)))
         tracer = held.pid
-        wait_until(lambda: commands(context, tracer), START_LIMIT, "the command runs")
-        pid = commands(context, tracer)[0]
+        wait_until(lambda: children(tracer, argv), START_LIMIT, "the command runs")
+        pid, = children(tracer, argv)
     else:
         trace = context.trace("--port", port, *options)
         held = context.keep(Held(argv))
         tracer, pid = trace.process.pid, held.pid
-    wait_until(lambda: len(breakpoints(pid, MODULE_NAME)) >= least, START_LIMIT,
+    wait_until(lambda: len(placed(tracer, pid, MODULE_NAME)) >= least, START_LIMIT,
                f"{least} probes in asyncio's module")
-    # A breakpoint is there before its link is held.
-    wait_until(lambda: len(probes_of(tracer)) >= least, START_LIMIT, f"{least} probes are held")
-    held_probes = probes_of(tracer)
-    returns = [kind for kind, _ in held_probes if kind != "uprobe"]
-    check(not returns, f"{len(returns)} of {len(held_probes)} probes are on a return")
-    everywhere = [bound for _, bound in held_probes if bound == 0]
+    kinds = [probe.kind for probe in probes_of(tracer)]
+    returns = kinds.count("uretprobe")
+    check(not returns, f"{returns} of {len(kinds)} probes are on a return")
+    everywhere = [probe for probe in probes_of(tracer) if probe.path and probe.pid is None]
     check(command == "run" or not everywhere, f"{len(everywhere)} probes are in all processes")
     held.go_on()
     held.process.communicate(timeout=START_LIMIT)
-    return f"{len(held_probes)} probes"
+    return f"{len(kinds)} probes"
 
 
-def children(pid):
+def children(pid, argv):
+    """Those of a process that run a command, and are not on their way to it."""
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(word) for word in file.read().split()]
-
-
-def commands(context, tracer):
-    """Children that are no copies of mispair: it tries something out on one as it starts."""
-    found = []
-    for pid in children(tracer):
-        try:
-            if os.readlink(f"/proc/{pid}/exe") != str(context.mispair):
-                found.append(pid)
-        except OSError:  # gone since it was listed
-            continue
-    return found
+        numbers = file.read().split()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [int(number) for number in numbers
+                if pathlib.Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")[:-1]
+                == [os.fsencode(word) for word in argv]]
+    return []
 
 
 def client(context, kept, name, port, environment=None, prefix=()):
@@ -366,49 +370,49 @@ def client(context, kept, name, port, environment=None, prefix=()):
     return held
 
 
-def probed_only_the_other(one, other, part):
+def probed_only_the_other(kept, one, other, part):
     """Of two clients of which one must not be probed, when the other one is, which came later."""
-    wait_until(lambda: breakpoints(other.pid, part), START_LIMIT, "the control is probed")
-    here = breakpoints(one.pid)
+    wait_until(lambda: placed(kept.tracer, other.pid, part), START_LIMIT, "the control is probed")
+    here = placed(kept.tracer, one.pid)
     check(not here, f"{len(here)} breakpoints, for example {sorted(here)[:2]}")
-    return f"{len(breakpoints(other.pid, part))} in the control"
+    return f"{len(placed(kept.tracer, other.pid, part))} in the control"
 
 
 def a_program_of_the_never_list_is_not_probed(context, name, options):
-    be_the_only_tracer()
     port = context.redis().port
     _, kept = traced(context, port, *options)
     spared = client(context, kept, name, port)
     control = client(context, kept, "ordinary", port)
-    return probed_only_the_other(spared, control, "/libc.so.6")
+    return probed_only_the_other(kept, spared, control, "/libc.so.6")
 
 
 FOREIGN_FILES = {"anothers_file": {"owner": NOBODY}, "a_file_for_all": {"mode": 0o777}}
 
 
 def a_libc_that_others_can_write_is_not_probed(context, how):
-    be_the_only_tracer()
     port = context.redis().port
     copy(context, libc_file(), "theirs", "libc.so.6", **how)
     copy(context, libc_file(), "ours", "libc.so.6")
     _, kept = traced(context, port)
     clients = [client(context, kept, name, port, {"LD_LIBRARY_PATH": context.file(name)})
                for name in ("theirs", "ours")]
-    return probed_only_the_other(*clients, "/ours/libc.so.6")
+    return probed_only_the_other(kept, *clients, "/ours/libc.so.6")
 
 
 def a_module_that_others_can_write_is_not_probed(context, how):
-    be_the_only_tracer()
     port = context.redis().port
     copy(context, module_file(), "theirs", MODULE_NAME, **how)
     copy(context, module_file(), "ours", MODULE_NAME)
     _, kept = traced(context, port)
-    victims = [context.keep(Victim(port, environment={"PYTHONPATH": context.file(name)})).meet(kept)
-               for name in ("theirs", "ours")]
-    wait_until(lambda: breakpoints(victims[1].pid, "/ours/"), START_LIMIT, "the control is probed")
-    here = breakpoints(victims[0].pid, "/theirs/")
+    victims = []
+    for name in ("theirs", "ours"):
+        own = {"PYTHONPATH": context.file(name)}
+        victims.append(context.keep(Victim(port, environment=own)).meet(kept))
+    wait_until(lambda: placed(kept.tracer, victims[1].pid, "/ours/"), START_LIMIT,
+               "the control is probed")
+    here = placed(kept.tracer, victims[0].pid, "/theirs/")
     check(not here, f"{len(here)} breakpoints in a file that others can write")
-    return f"{len(breakpoints(victims[1].pid, '/ours/'))} in the control"
+    return f"{len(placed(kept.tracer, victims[1].pid, '/ours/'))} in the control"
 
 
 MODES = {

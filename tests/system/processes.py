@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 
-from bpfobjects import maps_of
+from bpfobjects import maps_of, probes_of
 from harness import CORPUS, DEBIAN_PYTHON, RUN_LIMIT, Skip, check, end, truths_in, wrong_ports
 
 SYSTEM = pathlib.Path(__file__).resolve().parent
@@ -31,7 +31,6 @@ TIMINGS = 10
 LOOK_LIMIT = 10
 # From the end of the last process to the end of all that is kept of it.
 FORGET_LIMIT = 5
-OTHERS_LIMIT = 15
 METRICS_AGE = 2  # they tell of the last pass
 TAKEN = 75  # what process_as ends with when the number is somebody's
 # States of a process in the BPF maps in which the tracer has no answer, or not yet a useful one.
@@ -128,13 +127,14 @@ class Victim(Held):
         super().__init__([*prefix, *self.argv(port)], environment)
         if pid is not None:
             self.pid = pid
-        self.looked_at = False
+        self.looked_at, self.before = False, None
 
     @classmethod
-    def adopt(cls, held):
-        """What another program has become, or is about to become."""
+    def adopt(cls, held, before=None):
+        """What another program has become, or is about to become; BEFORE: that one's id."""
         victim = cls.__new__(cls)
         victim.process, victim.pid, victim.looked_at = held.process, held.pid, False
+        victim.before = before
         return victim
 
     @staticmethod
@@ -148,7 +148,7 @@ class Victim(Held):
         while not self.looked_at and time.monotonic() < deadline:
             if self.process.poll() is not None:
                 self._has_ended()
-            self.looked_at = kept.answered(self.pid, runtime=True)
+            self.looked_at = kept.answered(self.pid, runtime=True, before=self.before)
             time.sleep(0.02)
         return self
 
@@ -242,15 +242,20 @@ class Kept:
         entry = bpftool("map", "lookup", "id", self.maps[name].number, "key", *key)
         return entry.get("formatted", {}).get("value") if entry else None
 
-    def answered(self, pid, runtime=False):
+    def id_of(self, pid):
+        """What the tracer knows a process by beside its number; None: it does not."""
+        return (self.value("procs", pid) or {}).get("id")
+
+    def answered(self, pid, runtime=False, before=None):
         """Has the tracer looked at this process, and not at another of its number before?
 
         RUNTIME: and found what runs there. A first look may come before asyncio is loaded, and the
-        next connection asks again.
+        next connection asks again. BEFORE: the id of the program that was there before an exec.
         """
         met = self.value("procs", pid)
         answer = self.value("runtimes", pid) if "runtimes" in self.maps else met
         return bool(met and answer) and answer.get("id") == met.get("id") \
+            and (before is None or answer.get("id") != before) \
             and answer.get("state") not in (ASKED, WAITING, *([NO_RUNTIME] if runtime else []))
 
     def dead(self):
@@ -324,25 +329,12 @@ def resident_kb(pid):
 # ---- where probes are ----
 
 
-def tracers():
-    """Who is called as mispair is."""
-    found = set()
-    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
-        try:
-            if comm.read_text().strip() == "mispair":
-                found.add(int(comm.parent.name))
-        except (FileNotFoundError, ProcessLookupError):  # it has ended
-            continue
-    return found
-
-
-def be_the_only_tracer():
-    """Breakpoints of several tracers cannot be told apart: no other one may run beside the test."""
-    deadline = time.monotonic() + OTHERS_LIMIT
-    while others := tracers():
-        if time.monotonic() > deadline:
-            raise Skip(f"processes {sorted(others)} trace this host too")
-        time.sleep(0.1)
+def placed(tracer, pid, part=""):
+    """The breakpoints in a process that are this tracer's: another one may run on this host too."""
+    own = {(probe.path, probe.offset) for probe in probes_of(tracer)
+           if probe.pid in (None, pid)}
+    return {(path, offset) for path, offset in breakpoints(pid, part)
+            if (path, offset) in own or (None, offset) in own}
 
 
 def breakpoints(pid, part=""):
@@ -398,7 +390,7 @@ def section_names(elf, header):
     return {elf[start + row[0]:elf.index(b"\0", start + row[0])].decode() for row in rows}
 
 
-def slow_to_analyse(path, functions=20000, segments=60000):
+def slow_to_analyse(path, functions=12000, segments=60000):
     """A file of a few MB that names one function very often, and has very many segments."""
     strings = b"\0pthread_cancel\0"
     segment = struct.pack("<IIQQQQQQ", 4, 4, 0, 0, 0, 0, 0, 4)
