@@ -40,7 +40,7 @@ $(BUILD)/bpf/%.bpf.o: %.bpf.c $(BPFHDRS)
 $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/user/session.o $(BUILD)/user/session_probe.o $(BUILD)/user/session_timers.o: $(BUILD)/mispair.skel.h
+$(BUILD)/user/session.o $(BUILD)/user/session_procs.o $(BUILD)/user/session_probe.o $(BUILD)/user/session_timers.o: $(BUILD)/mispair.skel.h
 $(BUILD)/user/schema.o: user/schema/mispair.event.schema.json
 
 $(BUILD)/user/%.o: user/%.c

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The table of adapters, which files have their functions, and in which processes these are probed.
+ * Which files have functions of adapters (adapters_find.h), and in which processes these are
+ * probed.
  *
  * A file is known by the descriptor that was read (struct file_key), and probed through a
  * descriptor of that very file: no name is looked up a second time. What is known of it is what is
@@ -24,59 +25,26 @@
 #include <uthash.h>
 
 #include "adapters.h"
-#include "elfsyms.h"
+#include "adapters_find.h"
 #include "filetrust.h"
 #include "finding.h"
-#include "jvm.h"
 #include "neverprobe.h"
 #include "remote.h"
 #include "session.h"
 #include "verdict.h"
 
-#define UNUSED_MAX                                                                                 \
-	64 /* files that no process maps any more, and of which is known what they have */
-#define FUNCTIONS_MAX 8	   /* of one adapter in one file */
-#define CALLS_MAX     2000 /* a second, in all processes; a call costs about 1.5 us */
-#define NAME_MAX_LEN  512  /* of a symbol that is looked into */
+/* Files that no process maps any more, and of which is known what they have. */
+#define UNUSED_MAX  64
+#define CALLS_MAX   2000 /* a second, in all processes; a call costs about 1.5 us */
 /* A process that is gone by then is not probed. */
-#define YOUNG_NS      250000000ULL
+#define YOUNG_NS    250000000ULL
 /* A JVM is asked again that is not set up, so often and this much later. */
-#define LEARN_TRIES   20
-#define LEARN_NS      500000000ULL
-
-/* Where in a process an adapter's functions are. */
-enum place { IN_LIBC, IN_LIBJVM, IN_PROGRAM, PLACES };
-
-static bool is_pthread_cancel(const char *name);
-static bool is_pthread_kill(const char *name);
-static bool is_jvm_interrupt(const char *name);
-static bool is_tokio_abort(const char *name);
-static bool is_go_cancel(const char *name);
-
-/* clang-format off */
-static const struct kind {
-	enum adapter id;
-	enum place place;
-	bool (*is_it)(const char *name);
-} kinds[] = {
-	{ADAPTER_PTHREAD, IN_LIBC, is_pthread_cancel},
-	{ADAPTER_RUBY, IN_LIBC, is_pthread_kill}, /* only where a Ruby was seen */
-	{ADAPTER_JVM, IN_LIBJVM, is_jvm_interrupt},
-	{ADAPTER_TOKIO, IN_PROGRAM, is_tokio_abort},
-	{ADAPTER_GO, IN_PROGRAM, is_go_cancel},
-};
-/* clang-format on */
-#define N_KINDS (sizeof(kinds) / sizeof(*kinds))
+#define LEARN_TRIES 20
+#define LEARN_NS    500000000ULL
 
 struct code_key {
 	struct file_key file;
 	uint64_t kinds; /* bits of `kinds`: Ruby's comes later to a libc that is known */
-};
-
-/* What one adapter has in one file. */
-struct found {
-	size_t n;
-	uint64_t offsets[FUNCTIONS_MAX];
 };
 
 /* A file. */
@@ -134,100 +102,6 @@ struct adapters {
 	uint32_t hot; /* bits of `kinds`: detached, and not to be attached again */
 };
 
-/* ---- what is looked for ---- */
-
-static bool is_pthread_cancel(const char *name)
-{
-	return !strcmp(name, "pthread_cancel");
-}
-
-static bool is_pthread_kill(const char *name)
-{
-	return !strcmp(name, "pthread_kill");
-}
-
-static bool is_jvm_interrupt(const char *name)
-{
-	return !strcmp(name, "JVM_Interrupt");
-}
-
-/* JoinHandle and AbortHandle both end there; in Rust's old and new manglings, crate and length. */
-static bool is_tokio_abort(const char *name)
-{
-	size_t len = strnlen(name, NAME_MAX_LEN);
-
-	return name[0] == '_' && memmem(name, len, "5tokio", 6) &&
-	       memmem(name, len, "12remote_abort", 14);
-}
-
-/* Go's own symbol names. */
-static bool is_go_cancel(const char *name)
-{
-	return !strcmp(name, "context.(*cancelCtx).cancel");
-}
-
-struct search {
-	struct found *found;
-	uint32_t kinds;
-};
-
-static bool is_wanted(void *ctx, const char *name)
-{
-	const struct search *s = ctx;
-	size_t k;
-
-	for (k = 0; k < N_KINDS; k++)
-		if (s->kinds & 1u << k && kinds[k].is_it(name))
-			return true;
-	return false;
-}
-
-static bool note_function(void *ctx, const char *name, uint64_t offset)
-{
-	struct search *s = ctx;
-	struct found *f;
-	size_t k, i;
-
-	for (k = 0; k < N_KINDS; k++) {
-		f = &s->found[k];
-		if (!(s->kinds & 1u << k) || f->n == FUNCTIONS_MAX || !kinds[k].is_it(name))
-			continue;
-		for (i = 0; i < f->n && f->offsets[i] != offset; i++)
-			;
-		if (i == f->n)
-			f->offsets[f->n++] = offset;
-	}
-	return false;
-}
-
-/* Looks for adapters of WANTED in the file behind FD. */
-static void search_file(int fd, uint32_t wanted, struct found found[N_KINDS])
-{
-	struct search s = {.found = found, .kinds = wanted};
-	struct elfsyms *elf;
-	const char *why;
-
-	if (elfsyms_open(fd, &elf, &why))
-		return;
-	elfsyms_functions(elf, is_wanted, note_function, &s);
-	elfsyms_close(elf);
-}
-
-/* What adapter_jvm has to know of the libjvm behind FD, which PID has mapped as M says; or 0. */
-static uint64_t learn_jvm(int fd, uint32_t pid, const struct mapping *m)
-{
-	uint64_t distance, cookie = 0;
-	struct elfsyms *elf;
-	const char *why;
-
-	if (elfsyms_open(fd, &elf, &why))
-		return 0;
-	if (elfsyms_variable(elf, JVM_TABLE, m->offset, &distance))
-		cookie = jvm_cookie(pid, m->start + distance);
-	elfsyms_close(elf);
-	return cookie;
-}
-
 /* ---- on the worker's thread ---- */
 
 static void detach(struct session_link *links[N_KINDS][FUNCTIONS_MAX], uint32_t which)
@@ -280,7 +154,7 @@ static bool runs_there(const struct mapping *m, uint64_t offset)
 static void attach_kind(struct use *u, size_t kind, uint64_t cookie)
 {
 	struct code *c = u->code;
-	bool all = c->by_file && kinds[kind].id != ADAPTER_JVM;
+	bool all = c->by_file && adapter_kinds[kind].id != ADAPTER_JVM;
 	struct session_link **links = all ? c->links[kind] : u->links[kind];
 	size_t i;
 
@@ -288,9 +162,9 @@ static void attach_kind(struct use *u, size_t kind, uint64_t cookie)
 		if ((all && links[i]) || !runs_there(&u->at, c->found[kind].offsets[i]))
 			continue;
 		session_detach(links[i]);
-		links[i] =
-			session_attach_cancel(u->s, all ? -1 : (int)u->pid, u->fd,
-					      c->found[kind].offsets[i], kinds[kind].id, 0, cookie);
+		links[i] = session_attach_cancel(u->s, all ? -1 : (int)u->pid, u->fd,
+						 c->found[kind].offsets[i], adapter_kinds[kind].id,
+						 0, cookie);
 	}
 }
 
@@ -301,14 +175,14 @@ static void attach_code(struct use *u)
 	size_t k;
 
 	if (!c->read)
-		search_file(u->fd, (uint32_t)c->key.kinds, c->found);
+		adapters_search(u->fd, (uint32_t)c->key.kinds, c->found);
 	c->read = true;
 	for (k = 0; k < N_KINDS; k++) {
 		if (__atomic_load_n(&u->hot, __ATOMIC_RELAXED) & 1u << k)
 			continue;
 		cookie = 0;
-		if (kinds[k].id == ADAPTER_JVM && c->found[k].n) {
-			cookie = learn_jvm(u->fd, u->pid, &u->at);
+		if (adapter_kinds[k].id == ADAPTER_JVM && c->found[k].n) {
+			cookie = adapters_learn_jvm(u->fd, u->pid, &u->at);
 			__atomic_store_n(&u->learn, !cookie, __ATOMIC_RELEASE);
 		}
 		attach_kind(u, k, cookie);
@@ -375,67 +249,6 @@ static bool later(struct use *u, void (*fn)(void *arg, bool last))
 		return true;
 	__atomic_sub_fetch(&u->refs, 1, __ATOMIC_RELAXED);
 	return false;
-}
-
-/* ---- which files of a process ---- */
-
-/* What a process has of executable mappings that matters; start is 0 where there is none. */
-struct mapped {
-	struct mapping at[PLACES];
-	bool ruby;
-	char exe[256];
-};
-
-static bool begins(const char *s, const char *with)
-{
-	return !strncmp(s, with, strlen(with));
-}
-
-static bool pick(void *ctx, const struct mapping *m)
-{
-	struct mapped *w = ctx;
-	const char *slash = strrchr(m->path, '/'), *base = slash ? slash + 1 : m->path;
-	enum place place = PLACES;
-
-	if (!m->exec)
-		return false;
-	if (!strcmp(m->path, w->exe))
-		place = IN_PROGRAM;
-	else if (begins(base, "libc.so") || begins(base, "libc-2") || begins(base, "ld-musl"))
-		place = IN_LIBC;
-	else if (!strcmp(base, "libjvm.so"))
-		place = IN_LIBJVM;
-	/* Until glibc 2.34 threads had a library of their own, and it is what is called. */
-	if (begins(base, "libpthread"))
-		w->at[IN_LIBC] = *m;
-	else if (place < PLACES && !w->at[place].start)
-		w->at[place] = *m;
-	w->ruby |= begins(base, "libruby") || (place == IN_PROGRAM && begins(base, "ruby"));
-	return false;
-}
-
-static int find_mapped(uint32_t pid, struct mapped *w)
-{
-	char link[32];
-	ssize_t n;
-
-	memset(w, 0, sizeof(*w));
-	snprintf(link, sizeof(link), "/proc/%u/exe", pid);
-	n = readlink(link, w->exe, sizeof(w->exe) - 1);
-	w->exe[n > 0 ? n : 0] = 0;
-	return remote_mappings(pid, pick, w);
-}
-
-/* Which adapters could be in what is mapped at PLACE. */
-static uint32_t kinds_at(const struct mapped *w, enum place place)
-{
-	uint32_t bits = 0;
-	size_t k;
-
-	for (k = 0; k < N_KINDS; k++)
-		if (kinds[k].place == place && (kinds[k].id != ADAPTER_RUBY || w->ruby))
-			bits |= 1u << k;
-	return bits;
 }
 
 /* The loop has no more to do with U. */
@@ -643,13 +456,13 @@ void adapters_look(struct adapters *a, uint32_t pid, uint32_t id, uint64_t now_n
 	named.t = t;
 	if (a->n_specs)
 		remote_mappings(pid, take_named, &named);
-	if (a->o.never_runtimes || find_mapped(pid, &w))
+	if (a->o.never_runtimes || adapters_mapped(pid, &w))
 		return;
 	for (k = 0; k < N_KINDS; k++)
-		if (kinds[k].id == ADAPTER_RUBY)
+		if (adapter_kinds[k].id == ADAPTER_RUBY)
 			ruby = 1u << k;
 	for (p = 0; p < PLACES; p++) {
-		wanted = kinds_at(&w, p) & ~a->hot;
+		wanted = adapters_kinds_at(&w, p) & ~a->hot;
 		if (!w.at[p].start)
 			continue;
 		/* Apart: most libcs are looked at before there is a Ruby. */
@@ -835,7 +648,7 @@ static void give_up(struct adapters *a, size_t kind)
 		fprintf(stderr,
 			"mispair: %s is called more than %d times a second: not probed any more "
 			"(--precise always goes on)\n",
-			cancel_names[verdict_adapter_kind(kinds[kind].id)], CALLS_MAX);
+			cancel_names[verdict_adapter_kind(adapter_kinds[kind].id)], CALLS_MAX);
 	a->hot |= 1u << kind;
 	HASH_ITER (hh, a->files, c, ctmp) {
 		__atomic_fetch_or(&c->hot, 1u << kind, __ATOMIC_RELAXED);
@@ -859,7 +672,7 @@ void adapters_refresh(struct adapters *a, uint64_t now_ns)
 	if (ms < 1000 || session_adapter_calls(a->s, calls))
 		return;
 	for (k = 0; k < N_KINDS; k++) {
-		enum adapter id = kinds[k].id;
+		enum adapter id = adapter_kinds[k].id;
 
 		if (a->counted_ns && !a->o.always && !(a->hot & 1u << k) &&
 		    (calls[id] - a->calls[id]) * 1000 / ms > CALLS_MAX)
@@ -867,28 +680,4 @@ void adapters_refresh(struct adapters *a, uint64_t now_ns)
 	}
 	memcpy(a->calls, calls, sizeof(calls));
 	a->counted_ns = now_ns;
-}
-
-/* ---- mispair probe ---- */
-
-int adapters_inspect(uint32_t pid, adapter_fn fn, void *ctx)
-{
-	struct found found[N_KINDS];
-	struct mapped w;
-	int p, fd, e = find_mapped(pid, &w);
-	size_t k;
-
-	for (p = 0; p < PLACES && !e; p++) {
-		fd = w.at[p].start ? remote_open_mapping(pid, &w.at[p]) : -1;
-		if (fd < 0)
-			continue;
-		memset(found, 0, sizeof(found));
-		search_file(fd, kinds_at(&w, p), found);
-		close(fd);
-		for (k = 0; k < N_KINDS; k++)
-			if (found[k].n)
-				fn(ctx, cancel_names[verdict_adapter_kind(kinds[k].id)],
-				   w.at[p].path, found[k].n);
-	}
-	return e;
 }

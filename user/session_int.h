@@ -55,6 +55,9 @@ struct session_link {
 	int fd;		       /* -1: with it */
 };
 
+/* Are numbers of processes the same to us as to the kernel's own code? */
+bool session_in_first_pid_namespace(void);
+
 #define CANCEL_PROGRAMS 7 /* an argument each, and one without */
 
 /* The program for an ADAPTER; of ADAPTER_USER the one for argument ARG. NULL: there is none. */
