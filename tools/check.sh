@@ -124,8 +124,9 @@ corpus() {
 		--binaries "$build/tests" --least-recall 99 --max-skips 6
 }
 
-# Other kernels by their types, without booting them.
+# Other kernels by their types, without booting them, and by the stack that they allow.
 btf() {
+	counted "stack" /usr/bin/python3 tools/vm/stack.py "$build/bpf/mispair.bpf.o"
 	counted "signatures" /usr/bin/python3 tools/vm/signatures.py --max-skips 7
 }
 
