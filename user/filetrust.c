@@ -24,6 +24,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "procinfo.h"
+
 _Static_assert(sizeof(struct file_key) == 5 * sizeof(uint64_t), "a key is compared as bytes");
 
 #define OVERLAYFS 0x794c7630u
@@ -186,28 +188,14 @@ bool filetrust_same(const struct file_key *a, const struct file_key *b)
 /* The beginning of /proc/PID/status, terminated: 0 or -errno. "Uid:" is within some 200 bytes. */
 static int read_status(uint32_t pid, char *buf, size_t len)
 {
-	size_t used = 0;
 	char path[32];
-	ssize_t n = 0;
-	int fd, err = 0;
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/status", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	while (used < len - 1) {
-		n = read(fd, buf + used, len - 1 - used);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		used += (size_t)n;
-	}
+	n = procinfo_read_text(AT_FDCWD, path, buf, len);
 	if (n < 0)
-		err = -errno;
-	close(fd);
-	buf[used] = '\0';
-	return err;
+		return n == -ENOENT ? -ESRCH : (int)n;
+	return 0;
 }
 
 int filetrust_process_is(uint32_t pid, uid_t uid)

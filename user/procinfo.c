@@ -21,8 +21,7 @@
 
 #define CONTAINER_ID_LEN 64
 
-/* Reads at most len - 1 bytes and terminates them. Returns their number or -errno. */
-static ssize_t read_text(int dirfd, const char *name, char *buf, size_t len)
+ssize_t procinfo_read_text(int dirfd, const char *name, char *buf, size_t len)
 {
 	size_t used = 0;
 	ssize_t n = 0;
@@ -133,7 +132,7 @@ static void read_container(int dirfd, char *out, size_t outlen)
 	char text[8192], *last;
 	ssize_t n;
 
-	n = read_text(dirfd, "cgroup", text, sizeof(text));
+	n = procinfo_read_text(dirfd, "cgroup", text, sizeof(text));
 	if (n <= 0)
 		return;
 	if ((size_t)n == sizeof(text) - 1) {
@@ -160,7 +159,7 @@ int procinfo_read(uint32_t pid, struct procinfo *out)
 
 	read_exe_name(dirfd, out->exe_name, sizeof(out->exe_name));
 	read_container(dirfd, out->container_id, sizeof(out->container_id));
-	n = read_text(dirfd, "comm", comm, sizeof(comm));
+	n = procinfo_read_text(dirfd, "comm", comm, sizeof(comm));
 	if (n < 0) {
 		err = n == -ENOENT ? -ESRCH : (int)n;
 		memset(out, 0, sizeof(*out));
@@ -192,7 +191,7 @@ bool procinfo_began_at(uint32_t pid, uint64_t start_ns)
 	int n;
 
 	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/stat", pid);
-	if (read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
+	if (procinfo_read_text(AT_FDCWD, path, text, sizeof(text)) <= 0)
 		return false;
 	at = strrchr(text, ')');
 	/* starttime is the 22nd, and the second ends there. */
@@ -208,7 +207,7 @@ uint64_t procinfo_own_memory(void)
 	char text[128];
 	uint64_t pages;
 
-	if (read_text(AT_FDCWD, "/proc/self/statm", text, sizeof(text)) <= 0 ||
+	if (procinfo_read_text(AT_FDCWD, "/proc/self/statm", text, sizeof(text)) <= 0 ||
 	    sscanf(text, "%*u %" SCNu64, &pages) != 1)
 		return 0;
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);

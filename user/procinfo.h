@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Sizes match struct finding. Every string is NUL-terminated and NOT escaped. */
 struct procinfo {
@@ -34,6 +35,12 @@ bool procinfo_began_at(uint32_t pid, uint64_t start_ns);
  * is none, -ENOSPC if it does not fit. On an error out is "" (if outlen is not 0).
  */
 int procinfo_container_from_cgroup(const char *text, char *out, size_t outlen);
+
+/*
+ * Reads at most LEN - 1 bytes of the file NAME below DIRFD and terminates them: their number, or
+ * -errno. For files of /proc, of which no read waits for the process.
+ */
+ssize_t procinfo_read_text(int dirfd, const char *name, char *buf, size_t len);
 
 /* Bytes of memory that this process itself holds, 0 if that cannot be read. */
 uint64_t procinfo_own_memory(void);
