@@ -94,7 +94,7 @@ UNIT_recfile           := $(call USER,recfile item)
 UNIT_core              := $(call USER,core item correlate correlate_rest track pools story verdict describe names ledgers protocol)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names story describe)
 UNIT_ledgers           := $(call USER,ledgers describe)
-VIEW                   := view_model view_filter view_order view_list view_pool view_cell view_header \
+VIEW                   := view_model view_late view_filter view_order view_list view_pool view_cell view_header \
 			  view_screen view_page view_chart view_details view_help view_keys \
 			  view_columns view_line escape names describe protocol story
 UNIT_view_columns      := $(call USER,view_columns)

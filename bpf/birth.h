@@ -135,6 +135,7 @@ static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32
 			l->owner.id = id;
 		}
 		count(CNT_SOCKETS, 1);
+		note_change(sk, l);
 	}
 	return l;
 }

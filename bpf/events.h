@@ -158,18 +158,17 @@ struct tracked {
 	__u32 prior;		/* enum wait_status */
 	__u32 copied;		/* copied_seq after the last receive */
 	__u64 cookie;		/* kprobe tier */
-	__u32 slot;		/* of the refresh pass: its mark, 0: none yet */
+	__u32 listed;		/* the pass in which it entered the index last, 0: never */
 	__u32 sent;		/* write_seq after the last send */
 	__u64 uv;		/* the uv_loop_t of the loop that connected it, 0: not known */
 	__u32 uv_tries;		/* sends that did not find its stream */
 	__u32 found;		/* enum found, of the last send; findout.h */
-	__u32 walked;		/* the refresh pass over sockets that saw it last */
-	__u32 pad;
 };
 
 /* A socket that was open before we started. Ports as the socket has them: the peer's swapped. */
 struct adoptable {
-	__u16 family, local_port, peer_port, pad;
+	__u16 family, local_port, peer_port;
+	__u16 told;	/* a pass has told it */
 	__u32 tgid, id; /* a process that has it open */
 };
 
@@ -181,7 +180,7 @@ struct unix_client {
 /* Marks a cookie that the recorder gave, where the kernel had given none. */
 #define OWN_COOKIE (1ULL << 63)
 
-/* What the iterator over all ledgers writes for each socket. */
+/* What the refresh pass says of a socket. */
 struct ledger_row {
 	__u64 cookie;
 	struct ledger l;
@@ -191,21 +190,34 @@ struct ledger_row {
 	__u64 spare[EVENT_SPARE];
 };
 
-/* A row as the refresh pass hands it over. */
-struct walk_row {
-	struct ledger_row row;
-	__u32 slot; /* of its mark, 0: there was none left */
-	__u32 pad;
+/* Sockets that the refresh pass looks at in one call. */
+#define PASS_BATCH 512
+
+/* What the index keeps of a socket that matters; key: its cookie. */
+struct indexed {
+	__u64 tracked;		 /* address of its struct tracked */
+	__u64 sk;		 /* ... and of the socket */
+	__u64 requests, replies; /* as the last pass told them */
+	__u64 stamp;		 /* of what moves in its ledger */
+	__u32 unread;
+	__u32 hold;  /* passes that tell it all the same */
+	__u32 first; /* no pass has told it yet */
+	__u32 gone;  /* the socket has ended */
 };
 
-/* What the refresh pass remembers of a socket, so that one which lies still costs a look only. */
-struct walk_mark {
-	__u64 owner; /* address of the ledger; 0: free */
-	__u64 stamp; /* of what moves in it */
-	__u32 unread;
-	__u32 pass; /* that saw it last */
-	__u32 hold; /* passes that tell it all the same */
-	__u32 pad;
+/* A row as the refresh pass hands it over. */
+enum pass_tells {
+	PASS_ROW,
+	PASS_ENDED,    /* the socket has ended, and its last words were told; of ROW: its cookie */
+	PASS_VANISHED, /* it has ended, and they were not; of ROW: its cookie */
+	PASS_LAST,     /* ... but its counts could still be read */
+};
+
+struct pass_row {
+	struct ledger_row row;
+	__u64 requests, replies; /* as the pass before told them, 0 if FIRST */
+	__u32 first;
+	__u32 tells; /* enum pass_tells */
 };
 
 /* Kernel causes of loss, a prefix of enum loss in user/finding.h. */
@@ -336,8 +348,8 @@ _Static_assert(sizeof(struct ledger_in) == 32, "ledger_in");
 _Static_assert(sizeof(struct cancel_info) == 64, "cancel_info");
 _Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");
 _Static_assert(sizeof(struct ev_step) % 8 == 0, "ev_step");
-_Static_assert(sizeof(struct walk_row) % 8 == 0, "walk_row");
-_Static_assert(sizeof(struct walk_mark) == 32, "walk_mark");
+_Static_assert(sizeof(struct pass_row) % 8 == 0, "pass_row");
+_Static_assert(sizeof(struct indexed) == 56, "indexed");
 _Static_assert(sizeof(struct tracked) <= 440, "tracked: with the kernel's own it fills 512");
 _Static_assert(sizeof(struct ev_fork) % 8 == 0, "ev_fork");
 _Static_assert(sizeof(struct proc) == 48, "proc");

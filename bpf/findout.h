@@ -32,8 +32,10 @@ static __always_inline void handle_failed_recv(struct sock *sk, int ret, int fla
 	else if (ret != -EINTR && (ret > -ERESTARTSYS || ret < -ERESTART_RESTARTBLOCK))
 		return;
 	l = ledger_of(false, sk);
-	if (l && (l->owner.kind == OWNER_THREAD || l->owner.kind == OWNER_UNKNOWN))
-		ledger_gave_up(l, status, bpf_ktime_get_ns());
+	if (!l || (l->owner.kind != OWNER_THREAD && l->owner.kind != OWNER_UNKNOWN))
+		return;
+	note_change(sk, l);
+	ledger_gave_up(l, status, bpf_ktime_get_ns());
 }
 
 /* How the wait of L's owner, a thread, ended: CI, and true if it did. */

@@ -54,6 +54,20 @@ struct {
 	__type(value, __u64);
 } calls SEC(".maps");
 
+/*
+ * The sockets that matter (index.h); key: the socket's cookie. Made when something happens on a
+ * socket for the first time since a refresh pass began, deleted by the pass that finds it idle and
+ * beyond doubt, or gone. Full: KLOSS_MAP_FULL; such a socket is not looked at until its next
+ * event, and what only time would tell of it is not told.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384); /* set anew before load */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct indexed);
+} socket_index SEC(".maps");
+
 /* Rare events for the collector. Full: the event is lost and counted, its socket gets a gap. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

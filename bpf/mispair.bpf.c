@@ -114,6 +114,7 @@ static __always_inline int tellable(struct ledger *l, __u32 what, __u32 suspicio
 	return 1;
 }
 
+#include "index.h"
 #include "uvloop.h"
 #include "birth.h"
 
@@ -206,6 +207,7 @@ static __always_inline void handle_send(bool kp, struct sock *sk, int ret)
 		if (!l)
 			return;
 	}
+	note_change(sk, l);
 	id = bpf_get_current_pid_tgid();
 	if (!(l->flags & LEDGER_UNIX)) {
 		tp = tcp_cast(kp, sk);
@@ -283,6 +285,7 @@ static __always_inline void handle_recv(bool kp, struct sock *sk, struct ledger 
 	struct ledger_in in = {.step = STEP_RECV, .bytes = bytes};
 	__u8 exact;
 
+	note_change(sk, l);
 	if (l->flags & LEDGER_UNIX) {
 		in.now = bpf_ktime_get_ns();
 		in.unread = unix_unread(kp, sk, &exact);
@@ -380,6 +383,7 @@ static __always_inline void last_words(struct sock *sk, struct sock *named, stru
 {
 	struct ev_step *e;
 
+	leave_index((struct tracked *)l);
 	/* In this order: who finds it ended finds its exchanges, too. */
 	count(CNT_REQUESTS, l->requests);
 	count(CNT_REPLIES, l->replies);
@@ -477,6 +481,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 			mark_both(opt_kprobe, (struct tracked *)l, tp);
 		return 0;
 	}
+	note_change(sk, l);
 	l->flags |= LEDGER_CLOSED;
 	handle_close(sk, 0, l);
 	return 0;

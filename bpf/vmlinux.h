@@ -58,6 +58,14 @@ struct in6_addr {
 	} in6_u;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -70,6 +78,7 @@ struct sock_common {
 	struct {
 		__s64 counter;
 	} skc_cookie;
+	refcount_t skc_refcnt;
 };
 
 struct sk_buff;
@@ -97,18 +106,7 @@ struct tcp_skb_cb {
 	__u32 ack_seq;
 };
 
-struct bpf_local_storage {
-	struct sock *owner;
-};
-
-struct bpf_local_storage_data {
-	__u8 data[0];
-};
-
-struct bpf_local_storage_elem {
-	struct bpf_local_storage *local_storage;
-	struct bpf_local_storage_data sdata;
-};
+struct bpf_local_storage;
 
 struct sock {
 	struct sock_common __sk_common;
@@ -146,14 +144,6 @@ struct tcp_sock {
 struct sockaddr_un {
 	char sun_path[108];
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
-
-typedef struct refcount_struct {
-	atomic_t refs;
-} refcount_t;
 
 struct unix_address {
 	refcount_t refcnt;
@@ -269,30 +259,6 @@ struct bpf_iter_meta {
 };
 
 struct bpf_map;
-
-struct bpf_iter__bpf_sk_storage_map {
-	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-	struct sock *sk;
-	void *value;
-};
-
-struct bpf_iter__bpf_map_elem {
-	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-	void *key;
-	void *value;
-};
-
-struct bpf_iter__tcp {
-	struct bpf_iter_meta *meta;
-	struct sock_common *sk_common;
-};
-
-struct bpf_iter__unix {
-	struct bpf_iter_meta *meta;
-	struct unix_sock *unix_sk;
-};
 
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;

@@ -38,9 +38,6 @@ static int show_attached(void)
 	printf("chosen    %s, attached:\n", session_tier(s));
 	for (hook = session_hooks(s); *hook; hook++)
 		printf("          %s\n", *hook);
-	if (*session_by_sockets(s))
-		printf("idle      connections are looked for among all sockets: %s\n",
-		       session_by_sockets(s));
 	session_close(s);
 	return EXIT_NOTHING;
 }

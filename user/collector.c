@@ -362,7 +362,6 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				  .ledgers = o->ledgers,
 				  .verbose = o->verbose,
 				  .tier = o->tier,
-				  .walk = o->walk,
 				  .without = o->without};
 	struct runtimes_opts ro = {.precise = o->precise,
 				   .by_file = command != NULL,

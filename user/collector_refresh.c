@@ -134,8 +134,7 @@ static void sweep(struct collector *c, uint64_t now)
 struct refresh {
 	struct collector *c;
 	uint64_t now;
-	bool rows;  /* a sink shows connections: it wants their processes' names */
-	bool parts; /* only what has moved is told, and what is gone */
+	bool rows; /* a sink shows connections: it wants their processes' names */
 	uint64_t told;
 };
 
@@ -161,52 +160,39 @@ static void on_row(void *ctx, const struct ledger_row *row)
 	collector_feed(c, ITEM_ROW, r->now, &item, sizeof(item));
 }
 
+static void on_waiting(void *ctx, const struct ledger_row *row)
+{
+	struct refresh *r = ctx;
+	struct item_row item;
+
+	memset(&item, 0, sizeof(item));
+	memcpy(&item.row, row, sizeof(*row));
+	collector_tell_process(r->c, row->l.owner.tgid, row->l.owner.id, NULL);
+	collector_feed(r->c, ITEM_ROW, r->now, &item, sizeof(item));
+}
+
 static void on_gone(void *ctx, uint64_t cookie)
 {
 	struct refresh *r = ctx;
 	const struct item_gone gone = {.cookie = cookie};
 
-	if (r->parts)
-		collector_feed(r->c, ITEM_GONE, r->now, &gone, sizeof(gone));
-}
-
-/* While the kernel walks over the sockets, keys are answered; the ring waits for the end. */
-static void on_walk(void *ctx, int over)
-{
-	struct collector *c = ((struct refresh *)ctx)->c;
-	struct pollfd fds[2] = {{.fd = over, .events = POLLIN}, {.fd = c->view, .events = POLLIN}};
-
-	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return; /* the walk is waited for all the same */
-		if (fds[1].revents)
-			collector_tell_ready(c);
-		if (fds[0].revents)
-			return;
-		fds[0].revents = fds[1].revents = 0;
-	}
+	collector_feed(r->c, ITEM_GONE, r->now, &gone, sizeof(gone));
 }
 
 void collector_refresh(struct collector *c)
 {
-	struct refresh r = {
-		.c = c, .now = collector_now(), .parts = !c->recorder && !c->o->ledgers};
+	struct refresh r = {.c = c, .now = collector_now(), .rows = core_rows_shown(c->core)};
 	const struct walk_told told = {
-		.row = on_row, .gone = on_gone, .wait = c->view >= 0 ? on_walk : NULL, .ctx = &r};
+		.row = on_row, .waiting = r.rows ? on_waiting : NULL, .gone = on_gone, .ctx = &r};
 	struct walk_kept kept = {0};
 	struct item_kept item;
-	bool all;
 
-	r.rows = core_rows_shown(c->core);
-	/* Asked before the round has begun: then it is nobody's turn any more. */
-	all = !r.parts || core_rows_all(c->core, r.now);
 	collector_feed(c, ITEM_ROUND, r.now, NULL, 0);
 	session_counters(c->session, c->before_pass);
-	session_walk(c->session, all, &told, &kept);
+	session_walk(c->session, &told, &kept);
 	c->met = r.told + kept.sockets;
-	item = (struct item_kept){kept.sockets, kept.requests, kept.replies};
-	if (!all)
-		collector_feed(c, ITEM_KEPT, r.now, &item, sizeof(item));
+	item = (struct item_kept){kept.sockets + kept.waiting, kept.requests, kept.replies};
+	collector_feed(c, ITEM_KEPT, r.now, &item, sizeof(item));
 	collector_feed(c, ITEM_ROUND_END, r.now, NULL, 0);
 	listen_for_timers(c);
 	runtimes_refresh(c->runtimes);
@@ -225,8 +211,8 @@ void collector_refresh(struct collector *c)
 #define ENDS_NS 300000000ULL
 
 /*
- * Over all sockets a pass does not meet a Unix socket that was closed, which ends when the kernel
- * has done with it: as a rule when its peer has read the end of the file. Waits for those that the
+ * A pass does not meet a Unix socket that was closed, which ends when the kernel has done with it:
+ * as a rule when its peer has read the end of the file. Waits for those that the
  * last pass did not meet, 300 ms at most, so that a command's connections have their last words;
  * true if there were any.
  */
@@ -266,7 +252,7 @@ void collector_last_refresh(struct collector *c)
 	for (i = 0; i < LAST_PASSES; i++) {
 		collector_refresh(c);
 		again = ended_meanwhile(c);
-		if ((again || *session_by_sockets(c->session)) && await_ends(c))
+		if (await_ends(c))
 			again = true;
 		if (!again)
 			break;

@@ -316,11 +316,6 @@ bool core_wants_buffer(const struct core *c, uint64_t cookie)
 	return correlate_wants_buffer(c->correlator, cookie);
 }
 
-static bool has_rows(const struct sink *s)
-{
-	return s->has_rows && s->has_rows(s->ctx);
-}
-
 bool core_rows_due(const struct core *c, uint64_t now)
 {
 	int i;
@@ -333,18 +328,6 @@ bool core_rows_due(const struct core *c, uint64_t now)
 		if (s->row && now + ROWS_EARLY_NS >= c->rows_ns + every)
 			return true;
 	}
-	return false;
-}
-
-bool core_rows_all(const struct core *c, uint64_t now)
-{
-	int i;
-
-	if (!core_rows_due(c, now))
-		return false;
-	for (i = 0; i < c->o.sinks->n; i++)
-		if (c->o.sinks->list[i]->row && !has_rows(c->o.sinks->list[i]))
-			return true;
 	return false;
 }
 
@@ -386,7 +369,7 @@ static void tell_row(struct core *c, const struct ledger_row *row)
 	for (i = 0; i < c->o.sinks->n; i++) {
 		const struct sink *s = c->o.sinks->list[i];
 
-		if (s->row && (c->rows_told || has_rows(s)))
+		if (s->row)
 			s->row(s->ctx, &v);
 	}
 }
@@ -420,9 +403,20 @@ static void take_kept(struct core *c, const struct item_kept *k)
 	c->rows += k->sockets;
 	c->open_requests += k->requests;
 	c->open_replies += k->replies;
-	for (i = 0; c->rows_told && i < c->o.sinks->n; i++)
+	correlate_kept(c->correlator);
+	if (c->ledgers)
+		ledgers_kept(c->ledgers);
+	for (i = 0; i < c->o.sinks->n; i++)
 		if (c->o.sinks->list[i]->rows_kept)
 			c->o.sinks->list[i]->rows_kept(c->o.sinks->list[i]->ctx);
+}
+
+static void take_gone(struct core *c, uint64_t cookie)
+{
+	correlate_gone(c->correlator, cookie);
+	if (c->ledgers)
+		ledgers_gone(c->ledgers, cookie);
+	SINKS(c->o.sinks, row_gone, cookie);
 }
 
 static void take_round_end(struct core *c)
@@ -506,7 +500,7 @@ void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *b
 		take_row(c, body);
 		break;
 	case ITEM_GONE:
-		SINKS(c->o.sinks, row_gone, ((const struct item_gone *)body)->cookie);
+		take_gone(c, ((const struct item_gone *)body)->cookie);
 		break;
 	case ITEM_KEPT:
 		take_kept(c, body);

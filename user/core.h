@@ -42,8 +42,6 @@ void core_processes(const struct core *c, void (*fn)(void *ctx, const struct ite
 /* Is it time for a sink that shows connections? At its own pace, which may not be the collector's.
  */
 bool core_rows_due(const struct core *c, uint64_t now);
-/* ... and does it need every row, also of connections on which nothing has moved? */
-bool core_rows_all(const struct core *c, uint64_t now);
 /* Does any sink show connections? */
 bool core_rows_shown(const struct core *c);
 

@@ -62,10 +62,13 @@ void correlate_buffered(struct correlator *c, const struct ledger_row *row, uint
 bool correlate_watching(const struct correlator *c);
 
 /*
- * A round of the refresh pass ended at NOW: every open socket has been seen by correlate_seen().
- * A tracked Unix socket that was not is closed.
+ * A round of the refresh pass ended at NOW: every open socket has been seen by correlate_seen(). A
+ * tracked socket that was not is closed. After correlate_kept() a round leaves out what lies still,
+ * and one is closed that correlate_gone() has named.
  */
 void correlate_seen(struct correlator *c, const struct ledger_row *row);
+void correlate_kept(struct correlator *c);
+void correlate_gone(struct correlator *c, uint64_t cookie);
 void correlate_round(struct correlator *c, uint64_t now);
 
 /* Decides what only waited for time to pass. Call at least every grace period. */

@@ -256,6 +256,21 @@ void correlate_seen(struct correlator *c, const struct ledger_row *row)
 	pools_seen(&c->pools, row->l.owner.tgid, row->l.owner.id, &row->addr, &row->l, c->round);
 }
 
+void correlate_kept(struct correlator *c)
+{
+	c->kept = true;
+}
+
+void correlate_gone(struct correlator *c, uint64_t cookie)
+{
+	struct track *t = track_find(c, cookie);
+
+	if (!t)
+		return;
+	t->gone = true;
+	t->round = c->round + 1;
+}
+
 /* Abandoned for long, neither closed nor used, while a sibling was used: its slot is lost. */
 static void check_leak(struct correlator *c, struct track *t)
 {
@@ -284,7 +299,7 @@ void correlate_round(struct correlator *c, uint64_t now)
 	HASH_ITER (hh, c->tracks, t, tmp) {
 		check_leak(c, t);
 		/* A track made since the round began was not in it yet. */
-		if (t->round + 1 >= c->round)
+		if (t->round + 1 >= c->round || (c->kept && !t->gone))
 			continue;
 		track_lag_last(c, t, now);
 		track_release(c, t, CONF_NONE, "");

@@ -225,18 +225,17 @@ struct sink {
 	void (*stop)(void *ctx, const struct stop_info *s);
 	uint64_t (*failures)(void *ctx); /* lines that could not be written, so far */
 	/*
-	 * The refresh pass, for sinks that show connections: one row each, every refresh_ns() (view
-	 * of the moment; NULL: the collector's own pace).
+	 * The refresh pass, for sinks that show connections: a round every refresh_ns() (view of
+	 * the moment; NULL: the collector's own pace).
 	 */
 	void (*round_begin)(void *ctx, uint64_t time_ns);
 	void (*row)(void *ctx, const struct view_source_row *row);
 	void (*round_end)(void *ctx, const struct run_stats *s);
 	/*
-	 * Has it the rows of the pass before? Then it needs only those that moved, in every pass of
-	 * the collector's, also between two rounds; which of the others are gone it is told, and
-	 * that a round had others. NULL: it wants all of them in each of its rounds.
+	 * Rows come in every pass, also between two rounds: of a live run those that moved, and
+	 * which sockets are gone; a round that has others says so. A recording of an earlier
+	 * version has all rows in each of its rounds.
 	 */
-	bool (*has_rows)(void *ctx);
 	void (*row_gone)(void *ctx, uint64_t cookie);
 	void (*rows_kept)(void *ctx);
 	uint64_t (*refresh_ns)(void *ctx);

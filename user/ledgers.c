@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * One entry a socket that a refresh pass has seen, or that has been told and may yet be seen: what
- * still holds a closed socket (a Unix peer that has not closed, a timer) keeps its row. Pure.
+ * still holds a closed socket (a Unix peer that has not closed, a timer) keeps its row. A pass that
+ * leaves out what lies still says which sockets are gone; old recordings have all of them in each
+ * pass, and there one is gone that is missed. Pure.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -17,8 +19,8 @@
 struct seen {
 	uint64_t cookie;
 	struct ledger_row row;
-	uint64_t round;
-	bool told;
+	uint64_t round; /* the last that has seen it; of one that is gone, that said so */
+	bool told, gone;
 	UT_hash_handle hh;
 };
 
@@ -27,6 +29,7 @@ struct ledgers {
 	void *ctx;
 	struct seen *seen;
 	uint64_t round;
+	bool kept; /* passes leave out what lies still */
 };
 
 struct ledgers *ledgers_new(ledgers_fn fn, void *ctx)
@@ -116,19 +119,36 @@ void ledgers_row(struct ledgers *l, const struct ledger_row *row)
 		s->row = *row;
 }
 
+void ledgers_kept(struct ledgers *l)
+{
+	l->kept = true;
+}
+
+void ledgers_gone(struct ledgers *l, uint64_t cookie)
+{
+	struct seen *s = find(l, cookie);
+
+	if (!s)
+		return;
+	s->gone = true;
+	s->round = l->round + 1;
+}
+
 void ledgers_round(struct ledgers *l, uint64_t now)
 {
 	struct seen *s, *tmp;
 
 	l->round++;
 	HASH_ITER (hh, l->seen, s, tmp) {
+		if (l->kept && !s->gone && !s->told)
+			continue;
 		/* Missed twice: an event that was on its way in the first round has come by now. */
 		if (s->round + 1 >= l->round)
 			continue;
 		if (!s->told)
 			tell(l, now, s->cookie, &s->row.l, &s->row.addr, false, true);
 		s->told = true;
-		if (s->round + KEPT_ROUNDS < l->round)
+		if (s->gone || s->round + KEPT_ROUNDS < l->round)
 			drop(l, s);
 	}
 }
@@ -149,7 +169,7 @@ void ledgers_finish(struct ledgers *l, uint64_t now)
 	struct seen *s, *tmp;
 
 	HASH_ITER (hh, l->seen, s, tmp) {
-		bool open = s->round == l->round;
+		bool open = l->kept ? !s->gone : s->round == l->round;
 
 		if (!s->told)
 			tell(l, now, s->cookie, &s->row.l, &s->row.addr, open, !open);

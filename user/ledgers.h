@@ -21,7 +21,10 @@ void ledgers_free(struct ledgers *l);
 
 void ledgers_row(struct ledgers *l, const struct ledger_row *row); /* a refresh pass saw it */
 void ledgers_round(struct ledgers *l, uint64_t now);		   /* the pass has ended */
-void ledgers_end(struct ledgers *l, const struct ev_step *e);	   /* EV_LEDGER */
-void ledgers_finish(struct ledgers *l, uint64_t now);		   /* the run has ended */
+/* The pass has left out what lies still; what is gone is told. */
+void ledgers_kept(struct ledgers *l);
+void ledgers_gone(struct ledgers *l, uint64_t cookie);
+void ledgers_end(struct ledgers *l, const struct ev_step *e); /* EV_LEDGER */
+void ledgers_finish(struct ledgers *l, uint64_t now);	      /* the run has ended */
 
 #endif

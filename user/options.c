@@ -24,7 +24,6 @@ enum {
 	OPT_DURATION,
 	OPT_PRECISE,
 	OPT_HOOK,
-	OPT_WALK,
 	OPT_WITHOUT,
 	OPT_VERBOSE,
 	OPT_QUIET,
@@ -108,10 +107,6 @@ static const struct row {
 	{OPT_NO_MEMORY, "no-memory", NULL, FOR_LIVE,
 	 "read no task from memory: probe every step, as for a CPython that is not known"},
 	{OPT_HOOK, "hook", "TIER", FOR_LIVE, "force tp_btf, fexit or kprobe (see `mispair probe`)"},
-	{OPT_WALK, "walk", "OVER", FOR_LIVE,
-	 "find idle connections by their ledgers, or among all sockets (default: ledgers, where "
-	 "the "
-	 "host allows it)"},
 	{OPT_WITHOUT, "without", "HOOK", FOR_LIVE,
 	 "do not attach hrtimer_expire_entry, hrtimer_start or signal_deliver, of which waits are "
 	 "told that a timeout or a signal ends (repeatable)"},
@@ -238,7 +233,6 @@ static int parse_word(struct options *o, int val, const char *s)
 	static const char *const precise[] = {"auto", "always", "never", NULL};
 	static const char *const colors[] = {"never", "always", "auto", NULL};
 	static const char *const tiers[] = {"tp_btf", "fexit", "kprobe", NULL};
-	static const char *const walks[] = {"ledgers", "sockets", NULL};
 	static const char *const spare[] = {"hrtimer_expire_entry", "hrtimer_start",
 					    "signal_deliver", NULL};
 	int n = 0, e;
@@ -252,9 +246,6 @@ static int parse_word(struct options *o, int val, const char *s)
 	} else if (val == OPT_HOOK) {
 		e = one_of("hook", s, tiers, &n);
 		o->tier = s;
-	} else if (val == OPT_WALK) {
-		e = one_of("walk", s, walks, &n);
-		o->walk = n ? WALK_SOCKETS : WALK_LEDGERS;
 	} else if (val == OPT_WITHOUT) {
 		e = one_of("without", s, spare, &n);
 		o->without |= 1u << n; /* enum spare_hook */
@@ -434,7 +425,6 @@ static int apply(struct options *o, int val, const char *s)
 	case OPT_PRECISE:
 	case OPT_COLOR:
 	case OPT_HOOK:
-	case OPT_WALK:
 	case OPT_WITHOUT:
 		return parse_word(o, val, s);
 	case OPT_STRICT:

@@ -12,7 +12,6 @@
 #include "probespec.h"
 #include "view_columns.h"
 #include "hooks.h"
-#include "walk.h"
 #include "../bpf/events.h"
 
 /* Exit codes; README lists them. */
@@ -41,7 +40,6 @@ struct options {
 	uint64_t duration_ns; /* 0: until a signal */
 	enum precise precise;
 	const char *tier;
-	enum walk_over walk;
 	unsigned int without; /* enum spare_hook */
 	enum show show;
 	bool batch, mouse, sort_reverse;

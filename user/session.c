@@ -83,38 +83,6 @@ static bool is_user_probe(const char *section)
 	       !strcmp(section, "?usdt");
 }
 
-/* Over the ledgers themselves, or where a policy refuses that, over all sockets. */
-static int choose_walkers(struct session *s, enum walk_over over)
-{
-	struct mispair_bpf *skel = s->skel;
-	size_t n;
-	int i;
-
-	s->by_sockets[0] = '\0';
-	memset(s->walkers, 0, sizeof(s->walkers));
-	if (over == WALK_SOCKETS)
-		snprintf(s->by_sockets, sizeof(s->by_sockets), "--walk=sockets");
-	else if (tiers_iterate_maps(s->tier, s->by_sockets, sizeof(s->by_sockets)))
-		over = WALK_LEDGERS;
-	else if (over == WALK_LEDGERS)
-		return -EOPNOTSUPP;
-	if (over == WALK_LEDGERS) {
-		s->walkers[0] = s->tier->keyed ? skel->progs.dump_keyed : skel->progs.dump;
-	} else {
-		s->walkers[0] = skel->progs.dump_tcp;
-		/* 2c860a43dd77, 5.15 */
-		n = strlen(s->by_sockets);
-		if (tiers_iterate("unix"))
-			s->walkers[1] = skel->progs.dump_unix;
-		else
-			snprintf(s->by_sockets + n, sizeof(s->by_sockets) - n,
-				 "; not among Unix sockets, over which this kernel cannot iterate");
-	}
-	for (i = 0; i < WALK_LINKS && s->walkers[i]; i++)
-		bpf_program__set_autoload(s->walkers[i], true);
-	return 0;
-}
-
 /* Iterators and the uprobes are attached when they are needed. */
 static void choose_programs(struct session *s, const struct session_opts *opts, bool unix_works)
 {
@@ -147,8 +115,7 @@ static void choose_programs(struct session *s, const struct session_opts *opts, 
 	bpf_program__set_autoload(s->skel->progs.on_timer, !(opts->without & SPARE_TIMER_EXPIRES));
 	bpf_program__set_autoload(s->skel->progs.on_sleep, !(opts->without & SPARE_TIMER_STARTS));
 	bpf_program__set_autoload(s->skel->progs.on_signal, !(opts->without & SPARE_SIGNAL));
-	for (i = 0; i < WALK_LINKS && s->walkers[i]; i++)
-		bpf_program__set_autoattach(s->walkers[i], false);
+	bpf_program__set_autoattach(s->skel->progs.pass, false);
 	s->skel->rodata->opt_kprobe = s->tier->keyed;
 	s->skel->rodata->opt_skips = tiers_skip(s->tier);
 	if (!s->tier->keyed)
@@ -186,23 +153,17 @@ static int no_privilege(char *err, size_t errlen)
 	return -EPERM;
 }
 
-/* N, or the next power of two from 4096 on that is more, but no more than MOST. */
-static size_t room_for(size_t n, size_t most)
-{
-	size_t room = 4096;
-
-	while (room < n && room < most)
-		room *= 2;
-	return room;
-}
-
 /*
- * Of the refresh pass: rows that fit at a time, 1.7 to 7 MiB; more of them only take more reads.
- * Marks, 32 bytes each, for all sockets of the host, those that have accepted included.
+ * Room for the sockets that matter at a time, some 130 bytes each: for all that the host has now,
+ * and for no fewer than come and go between two passes of a busy one. The tiers without a lock-free
+ * allocator take all of it at the start.
  */
-static void choose_rooms(struct session *s)
+#define SOCKETS_MIN 16384
+#define SOCKETS_MAX (1u << 18)
+
+static uint32_t sockets_max(const struct tier *tier)
 {
-	size_t used = 0;
+	size_t used = 0, room = SOCKETS_MIN;
 	FILE *f = fopen("/proc/net/sockstat", "re");
 
 	if (f) {
@@ -210,12 +171,9 @@ static void choose_rooms(struct session *s)
 			used = 0;
 		fclose(f);
 	}
-	s->rows_max = room_for(2 * used, 16384);
-	s->slots_max = room_for(used > 65536 ? used : 65536, 1 << 20);
-	s->skel->rodata->rows_max = (__u32)s->rows_max;
-	bpf_map__set_max_entries(s->skel->maps.rows, (__u32)s->rows_max);
-	bpf_map__set_max_entries(s->skel->maps.marks, (__u32)s->slots_max);
-	bpf_map__set_max_entries(s->skel->maps.free_slots, (__u32)s->slots_max);
+	while (room < 4 * used && room < SOCKETS_MAX)
+		room *= 2;
+	return (uint32_t)(tier == &tiers[0] && room < SOCKETS_MAX / 4 ? SOCKETS_MAX / 4 : room);
 }
 
 /*
@@ -309,16 +267,11 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	s->skel->rodata->opt_walked = tiers_hand_on();
 	s->multi = uprobemulti_works();
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
-	choose_rooms(s);
+	bpf_map__set_max_entries(s->skel->maps.socket_index, sockets_max(s->tier));
 	s->processes_max = processes_max();
 	bpf_map__set_max_entries(s->skel->maps.procs, s->processes_max);
 	bpf_map__set_max_entries(s->skel->maps.runtimes, s->processes_max);
 	bpf_map__set_max_entries(s->skel->maps.tree, s->processes_max);
-	e = choose_walkers(s, opts->walk);
-	if (e) {
-		snprintf(err, errlen, "--walk=ledgers: %s", s->by_sockets);
-		goto fail;
-	}
 	choose_programs(s, opts, can.unix_works);
 	list_hooks(s);
 	e = mispair_bpf__load(s->skel);
@@ -462,13 +415,9 @@ fail:
 
 void session_close(struct session *s)
 {
-	int i;
-
 	if (!s)
 		return;
 	worker_free(s->worker);
-	for (i = 0; i < WALK_LINKS; i++)
-		bpf_link__destroy(s->dumps[i]);
 	walk_free(s->walk);
 	ring_buffer__free(s->ring);
 	mispair_bpf__destroy(s->skel);
@@ -495,11 +444,6 @@ const char *session_tier(const struct session *s)
 const char *session_degraded(const struct session *s)
 {
 	return s->degraded;
-}
-
-const char *session_by_sockets(const struct session *s)
-{
-	return s->by_sockets;
 }
 
 const char *const *session_hooks(const struct session *s)
@@ -611,54 +555,30 @@ int session_adopt(struct session *s)
 	return e;
 }
 
-static int open_dump(struct session *s)
+static int open_walk(struct session *s)
 {
-	DECLARE_LIBBPF_OPTS(bpf_iter_attach_opts, opts);
 	struct mispair_bpf *skel = s->skel;
-	union bpf_iter_link_info info = {};
-	struct walk_opts wo = {
-		.every_space = *s->by_sockets != '\0',
+	const struct walk_opts o = {
+		.index_fd = bpf_map__fd(skel->maps.socket_index),
+		.adoptables_fd = bpf_map__fd(skel->maps.adoptables),
+		.asked_fd = bpf_map__fd(skel->maps.asked),
 		.rows_fd = bpf_map__fd(skel->maps.rows),
-		.marks_fd = bpf_map__fd(skel->maps.marks),
-		.free_fd = bpf_map__fd(skel->maps.free_slots),
-		.rows_max = s->rows_max,
-		.slots_max = s->slots_max,
-		.filled = &skel->bss->rows_filled,
-		.pass = &skel->bss->walk_pass,
-		.all = &skel->bss->walk_all,
-		.slots_used = &skel->bss->slots_used,
-		.free_n = &skel->bss->free_slots_n,
-		.kept_sockets = &skel->bss->kept_sockets,
-		.kept_requests = &skel->bss->kept_requests,
-		.kept_replies = &skel->bss->kept_replies,
+		.pass_fd = bpf_program__fd(skel->progs.pass),
+		.number = &skel->data->pass_number,
+		.adoptables = &skel->bss->pass_adoptables,
+		.asked_n = &skel->bss->pass_asked,
+		.filled = &skel->bss->pass_filled,
+		.unmet = &skel->bss->pass_unmet,
 	};
-	int i;
 
-	info.map.map_fd =
-		(__u32)bpf_map__fd(s->tier->keyed ? skel->maps.keyed_ledgers : skel->maps.ledgers);
-	if (!wo.every_space) {
-		opts.link_info = &info;
-		opts.link_info_len = sizeof(info);
-	}
-	for (i = 0; i < WALK_LINKS; i++) {
-		wo.link_fds[i] = -1;
-		if (!s->walkers[i])
-			continue;
-		s->dumps[i] = bpf_program__attach_iter(s->walkers[i], &opts);
-		if (!s->dumps[i])
-			return -errno;
-		wo.link_fds[i] = bpf_link__fd(s->dumps[i]);
-	}
-	return walk_new(&wo, &s->walk);
+	return walk_new(&o, &s->walk);
 }
 
-int session_walk(struct session *s, bool all, const struct walk_told *told, struct walk_kept *kept)
+int session_walk(struct session *s, const struct walk_told *told, struct walk_kept *kept)
 {
-	int e = s->dumps[0] ? 0 : open_dump(s);
+	int e = s->walk ? 0 : open_walk(s);
 
-	if (e)
-		return e;
-	return s->walk ? walk_run(s->walk, all, told, kept) : -ENOMEM;
+	return e ? e : walk_run(s->walk, told, kept);
 }
 
 static int sum_percpu(struct session *s, int fd, uint64_t *out, __u32 n)

@@ -22,9 +22,8 @@ struct session_opts {
 	bool ledgers;		/* EV_LEDGER for every TCP socket at its end */
 	bool verbose;		/* libbpf's own log at debug level */
 	bool usdt;		/* session_attach_usdt() will be called */
-	unsigned int args; /* bits: session_attach_cancel(ADAPTER_USER) with this ARG will be */
-	const char *tier;  /* force a hook tier by its name, NULL: the best that attaches */
-	enum walk_over walk;
+	unsigned int args;    /* bits: session_attach_cancel(ADAPTER_USER) with this ARG will be */
+	const char *tier;     /* force a hook tier by its name, NULL: the best that attaches */
 	unsigned int without; /* enum spare_hook */
 	bool note_sleeps;     /* from the start: session_note_sleeps() */
 };
@@ -53,7 +52,7 @@ const char *const *session_hooks(const struct session *s); /* NULL-terminated, o
 int session_adopt(struct session *s);
 
 /* The refresh pass (walk.h). Rows are in no order. */
-int session_walk(struct session *s, bool all, const struct walk_told *told, struct walk_kept *kept);
+int session_walk(struct session *s, const struct walk_told *told, struct walk_kept *kept);
 
 /* What the recorder knows of process TGID now. 0 or -errno, as with all below. */
 int session_proc_get(struct session *s, uint32_t tgid, struct proc *p);
@@ -156,9 +155,5 @@ int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX]);
 
 /* What this kernel cannot give although a tier works, as a sentence; "" for nothing. */
 const char *session_degraded(const struct session *s);
-
-/* Why the refresh pass goes over all sockets in place of the ledgers themselves, "" if it does not.
- */
-const char *session_by_sockets(const struct session *s);
 
 #endif

@@ -26,10 +26,7 @@ _Static_assert(sizeof(struct cancel_key) <= SWEPT_KEY && sizeof(struct loop_key)
 struct session {
 	struct mispair_bpf *skel;
 	struct ring_buffer *ring;
-	struct bpf_program *walkers[WALK_LINKS]; /* of the refresh pass; NULL: no more */
-	struct bpf_link *dumps[WALK_LINKS];
 	struct walk *walk;
-	size_t rows_max, slots_max;
 	uint32_t processes_max;
 	struct sweep swept[SWEPT_MAPS];
 	struct worker *worker;
@@ -37,7 +34,6 @@ struct session {
 	void *ctx;
 	const struct tier *tier;
 	char degraded[192];
-	char by_sockets[224]; /* why the walkers go over all sockets, "" if they do not */
 	const char *hooks[HOOKS_MAX + 1];
 	uint64_t bad_records;
 	int n_cpus;

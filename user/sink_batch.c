@@ -73,6 +73,16 @@ static void put_all(struct batch *b, uint64_t now)
 		put(b, "", view_table_line(b->view, i));
 }
 
+static void on_row_gone(void *ctx, uint64_t cookie)
+{
+	view_row_gone(((struct batch *)ctx)->view, cookie);
+}
+
+static void on_rows_kept(void *ctx)
+{
+	view_rows_kept(((struct batch *)ctx)->view);
+}
+
 static void on_round_end(void *ctx, const struct run_stats *s)
 {
 	struct batch *b = ctx;
@@ -145,6 +155,8 @@ struct sink *sink_batch_new(FILE *out, const struct options *o)
 		.finding = on_finding,
 		.round_begin = on_round_begin,
 		.row = on_row,
+		.row_gone = on_row_gone,
+		.rows_kept = on_rows_kept,
 		.round_end = on_round_end,
 		.refresh_ns = get_refresh,
 		.done = is_done,

@@ -110,28 +110,6 @@ bool tiers_hand_on(void)
 	return true;
 }
 
-bool tiers_iterate(const char *what)
-{
-	int prog = load_tracing(what, BPF_TRACE_ITER);
-
-	if (prog >= 0)
-		close(prog);
-	return prog >= 0;
-}
-
-bool tiers_iterate_maps(const struct tier *tier, char *why, size_t len)
-{
-	const char *over = tier->keyed ? "bpf_map_elem" : "bpf_sk_storage_map";
-	int prog = load_tracing(over, BPF_TRACE_ITER);
-
-	if (prog >= 0) {
-		close(prog);
-		return true;
-	}
-	snprintf(why, len, "loading an iterator over %s failed: %s", over, strerror(-prog));
-	return false;
-}
-
 /* Attaches a probe that counts nothing to FUNCTION, for a moment. */
 static bool try_kprobe(const char *function, char *why, size_t len)
 {

@@ -34,19 +34,11 @@ struct tier_report {
 /* Tries TIER with programs that do nothing, which are detached again before it returns. */
 void tier_try(const struct tier *tier, struct tier_report *out);
 
-/* Does this kernel have iterators over WHAT, as in bpf_iter_WHAT(), and lets them be loaded? */
-bool tiers_iterate(const char *what);
 /*
  * May a program hand on to a helper what it has walked to, such as a Unix socket's peer? Kernels
  * before 7.0 allowed it for old programs' sake, some 6.18 do not any more.
  */
 bool tiers_hand_on(void);
-
-/*
- * Does this host let a program iterate over the contents of the map that has TIER's ledgers? A
- * policy may refuse what it lets pass otherwise: such iterators can write to the map. WHY: why not.
- */
-bool tiers_iterate_maps(const struct tier *tier, char *why, size_t len);
 
 /* The tier of that name, or NULL. */
 const struct tier *tier_named(const char *name);

@@ -67,7 +67,8 @@ struct track {
 	uint32_t base_reads, base_sends;
 	uint64_t held_due_ns;
 	struct finding pending;
-	uint64_t round;
+	uint64_t round; /* the last that has seen it; of one that is gone, that said so */
+	bool gone;
 	struct story story;
 	UT_hash_handle hh;
 };
@@ -80,6 +81,7 @@ struct correlator {
 	struct pool *pools;
 	size_t n_tracks;
 	uint64_t lost, round;
+	bool kept; /* passes leave out what lies still, and say what is gone */
 	uint64_t totals[VERDICT_MAX][CONF_MAX];
 };
 

@@ -76,11 +76,6 @@ static void on_row(void *ctx, const struct view_source_row *row)
 	view_row(((struct tui *)ctx)->view, row);
 }
 
-static bool has_rows(void *ctx)
-{
-	return view_has_rows(((struct tui *)ctx)->view);
-}
-
 static void on_row_gone(void *ctx, uint64_t cookie)
 {
 	view_row_gone(((struct tui *)ctx)->view, cookie);
@@ -278,7 +273,6 @@ struct sink *tui_new(const struct options *o)
 		.round_begin = on_round_begin,
 		.row = on_row,
 		.round_end = on_round_end,
-		.has_rows = has_rows,
 		.row_gone = on_row_gone,
 		.rows_kept = on_rows_kept,
 		.stop = on_stop,

@@ -38,7 +38,6 @@ void view_round_end(struct view *v, const struct run_stats *s);
  * Instead of all rows in each round, only those that moved (finding.h, struct sink): once every row
  * was told. Rows may then come between rounds as well.
  */
-bool view_has_rows(const struct view *v);
 void view_row_gone(struct view *v, uint64_t cookie);
 void view_rows_kept(struct view *v); /* this round had others */
 

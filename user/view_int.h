@@ -85,6 +85,16 @@ struct view_row {
 	UT_hash_handle hh;
 };
 
+struct view_source_row;
+
+/* A row that moved while the view was paused: the newest of its socket. */
+struct view_late {
+	uint64_t cookie;
+	struct ledger_row ledger;
+	char comm[16], exe_name[64], container_id[72];
+	UT_hash_handle hh;
+};
+
 struct view_pool_key {
 	uint32_t pid;
 	uint16_t family, port;
@@ -130,8 +140,6 @@ struct view {
 	struct view_pool *pools;
 	uint64_t round, now, pool_ids, unshown, stories_dropped;
 	size_t n_unlooked; /* rows that no pass has seen: findings made them */
-	bool complete;	   /* every row there is was told, and what moved since */
-	bool kept;	   /* this round told only what moved */
 	bool told_gone;	   /* whoever tells the rows tells which are gone, too */
 
 	/* numbers of the header */
@@ -144,6 +152,7 @@ struct view {
 	/* while paused */
 	bool paused;
 	struct run_stats pause_stats, live_stats;
+	struct view_late *late; /* rows that moved, by cookie */
 	struct finding *pending;
 	size_t n_pending, cap_pending;
 	uint64_t pending_findings;
@@ -221,5 +230,10 @@ void view_header(struct view *v);
 /* ---- view_details.c, view_help.c: fill v->lines from FIRST on, with scroll ---- */
 void view_details(struct view *v, int height);
 void view_help(struct view *v, int height);
+
+/* view_late.c; SHOW: the rows are seen now, else they are thrown away. */
+void view_late_keep(struct view *v, const struct view_source_row *src);
+void view_late_drop(struct view *v, uint64_t cookie);
+void view_late_rows(struct view *v, bool show);
 
 #endif

@@ -3,8 +3,7 @@
  * The rows: one a connection, updated in place once a refresh, joined with what was said about it.
  *
  * Invariants: a row is found by its socket cookie; a row about which something bad was said stays
- * for a while as `ended`. While paused nothing here moves: rows are not looked at and findings
- * wait.
+ * for a while as `ended`. While paused nothing here moves: rows and findings wait.
  *
  * A live run tells all rows once and then those that moved, and says which are gone. A recording
  * has all of them in each round; there a pass may miss a socket once (the kernel walks a list that
@@ -172,6 +171,8 @@ void view_free(struct view *v)
 	free(v->order);
 	free(v->items);
 	free(v->lines);
+	view_late_rows(v, false);
+	view_late_rows(v, false);
 	free(v->pending);
 	free(v);
 }
@@ -312,6 +313,7 @@ void view_resume(struct view *v)
 	size_t i;
 
 	v->paused = false;
+	view_late_rows(v, true);
 	for (i = v->n_rows; i-- > 0;)
 		if (v->rows[i]->gone)
 			row_end(v, v->rows[i]);
@@ -333,17 +335,11 @@ void view_round_begin(struct view *v, uint64_t time_ns)
 	v->round++;
 	v->now = time_ns;
 	v->next = v->n_seen = 0;
-	v->kept = false;
 }
 
 void view_rows_kept(struct view *v)
 {
-	v->kept = v->told_gone = true;
-}
-
-bool view_has_rows(const struct view *v)
-{
-	return v->complete || v->paused;
+	v->told_gone = true;
 }
 
 void view_row_gone(struct view *v, uint64_t cookie)
@@ -351,6 +347,7 @@ void view_row_gone(struct view *v, uint64_t cookie)
 	struct view_row *row = view_find(v, cookie);
 
 	v->told_gone = true;
+	view_late_drop(v, cookie);
 	if (!row || row->ended)
 		return;
 	if (v->paused)
@@ -487,7 +484,7 @@ void view_row(struct view *v, const struct view_source_row *src)
 	struct view_row *row;
 
 	if (v->paused) {
-		v->complete = false;
+		view_late_keep(v, src);
 		return;
 	}
 	if (from->l.flags & LEDGER_CLOSED)
@@ -594,7 +591,6 @@ void view_round_end(struct view *v, const struct run_stats *s)
 	v->live_stats = *s;
 	if (v->paused)
 		return;
-	v->complete |= !v->kept;
 	count_rates(v, s);
 	v->stats = *s;
 	sweep(v);

@@ -1,32 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A pass runs on a thread of its own, so that whoever has a terminal can answer keys while the
- * kernel walks: that takes as long as there are sockets. The thread only sits in read(2); rows are
- * handed over by the caller's thread, between two reads.
- *
- * A slot belongs to one socket until two passes in turn have missed it: one may miss it because the
- * list changed under a read that was continued.
+ * The keys come from the map, and the program looks at them, a batch a call. It says what it had
+ * said of each socket before, so that the sums over all sockets are kept without a table of them.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
+#include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 #include <bpf/bpf.h>
 
-#include "netns.h"
-#include "thread.h"
 #include "walk.h"
+
+/* A batch of keys ends with a bucket of the map, which is all read or not at all. */
+#define KEYS_MAX 4096
 
 struct walk {
 	struct walk_opts o;
-	struct walk_row *rows;
-	struct walk_mark *marks;
-	__u32 *free_slots;
-	uint64_t *cookies;    /* by slot; 0: nobody's */
-	size_t n_slots;	      /* cookies that are not 0 */
-	struct netns *spaces; /* NULL: the iterators see all there is */
+	__u64 *asked; /* PASS_BATCH of each */
+	struct pass_row *rows;
+	__u64 *keys; /* KEYS_MAX of each */
+	struct indexed *values;
+	struct walk_kept all; /* every socket that a pass has told, and that is not gone */
+	__u64 *waiting;	      /* adoptable sockets: no more come after the start */
+	size_t n_waiting;
+	bool waiting_read;
 };
 
 static void *map(int fd, size_t bytes)
@@ -36,21 +33,17 @@ static void *map(int fd, size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static void unmap(void *p, size_t bytes)
-{
-	if (p)
-		munmap(p, bytes);
-}
-
 void walk_free(struct walk *w)
 {
 	if (!w)
 		return;
-	unmap(w->rows, w->o.rows_max * sizeof(*w->rows));
-	unmap(w->marks, w->o.slots_max * sizeof(*w->marks));
-	unmap(w->free_slots, w->o.slots_max * sizeof(*w->free_slots));
-	free(w->cookies);
-	netns_free(w->spaces);
+	if (w->asked)
+		munmap(w->asked, PASS_BATCH * sizeof(*w->asked));
+	if (w->rows)
+		munmap(w->rows, PASS_BATCH * sizeof(*w->rows));
+	free(w->keys);
+	free(w->waiting);
+	free(w->values);
 	free(w);
 }
 
@@ -61,14 +54,11 @@ int walk_new(const struct walk_opts *o, struct walk **out)
 	if (!w)
 		return -ENOMEM;
 	w->o = *o;
-	w->rows = map(o->rows_fd, o->rows_max * sizeof(*w->rows));
-	w->marks = map(o->marks_fd, o->slots_max * sizeof(*w->marks));
-	w->free_slots = map(o->free_fd, o->slots_max * sizeof(*w->free_slots));
-	w->cookies = calloc(o->slots_max, sizeof(*w->cookies));
-	if (o->every_space)
-		w->spaces = netns_new();
-	if (!w->rows || !w->marks || !w->free_slots || !w->cookies ||
-	    (o->every_space && !w->spaces)) {
+	w->asked = map(o->asked_fd, PASS_BATCH * sizeof(*w->asked));
+	w->rows = map(o->rows_fd, PASS_BATCH * sizeof(*w->rows));
+	w->keys = calloc(KEYS_MAX, sizeof(*w->keys));
+	w->values = calloc(KEYS_MAX, sizeof(*w->values));
+	if (!w->asked || !w->rows || !w->keys || !w->values) {
 		walk_free(w);
 		return -ENOMEM;
 	}
@@ -76,131 +66,141 @@ int walk_new(const struct walk_opts *o, struct walk **out)
 	return 0;
 }
 
-static void take_rows(struct walk *w, const struct walk_told *told)
+static void take_row(struct walk *w, const struct pass_row *r, const struct walk_told *told,
+		     struct walk_kept *shown)
 {
-	size_t i, n = *w->o.filled < w->o.rows_max ? *w->o.filled : w->o.rows_max;
+	const struct ledger *l = &r->row.l;
 
-	for (i = 0; i < n; i++) {
-		const struct walk_row *r = &w->rows[i];
-
-		if (r->slot && r->slot < w->o.slots_max && w->cookies[r->slot] != r->row.cookie) {
-			w->n_slots += !w->cookies[r->slot];
-			w->cookies[r->slot] = r->row.cookie;
-		}
+	/* Where it has ended, its last words have joined the totals; where there were none, what it
+	 * did goes on to count here. */
+	if (r->tells != PASS_VANISHED) {
+		w->all.requests -= r->requests;
+		w->all.replies -= r->replies;
+	}
+	if (r->tells == PASS_ROW || r->tells == PASS_LAST) {
+		w->all.requests += l->requests;
+		w->all.replies += l->replies;
+	}
+	if (r->tells == PASS_ROW) {
 		told->row(told->ctx, &r->row);
+		w->all.sockets += r->first;
+		shown->sockets++;
+		shown->requests += l->requests;
+		shown->replies += l->replies;
+		return;
 	}
+	w->all.sockets -= !r->first;
+	told->gone(told->ctx, r->row.cookie);
 }
 
-/* Slots whose sockets were missed twice. */
-static void take_back(struct walk *w, const struct walk_told *told)
+/* Has the program look at N sockets. */
+static int ask(struct walk *w, const __u64 *keys, size_t n, bool adoptables)
 {
-	size_t slot, used = *w->o.slots_used;
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts);
 
-	for (slot = 1; slot <= used && slot < w->o.slots_max; slot++) {
-		uint64_t cookie = w->cookies[slot];
-
-		if (!cookie || w->marks[slot].pass + 1 >= *w->o.pass)
-			continue;
-		w->cookies[slot] = 0;
-		w->marks[slot].owner = 0;
-		w->free_slots[(*w->o.free_n)++] = (__u32)slot;
-		w->n_slots--;
-		if (told->gone)
-			told->gone(told->ctx, cookie);
-	}
+	memcpy(w->asked, keys, n * sizeof(*keys));
+	*w->o.adoptables = adoptables;
+	*w->o.asked_n = (__u32)n;
+	*w->o.filled = 0;
+	return bpf_prog_test_run_opts(w->o.pass_fd, &opts) ? -errno : 0;
 }
 
-/* ---- a read, elsewhere ---- */
-
-struct reading {
-	int fd, over;
-	ssize_t n; /* what read(2) said, or -errno */
-};
-
-static void *read_once(void *arg)
+static int look_at(struct walk *w, const __u64 *keys, size_t n, const struct walk_told *told,
+		   struct walk_kept *shown)
 {
-	struct reading *r = arg;
-	uint64_t one = 1;
-	char full;
-
-	r->n = read(r->fd, &full, 1);
-	if (r->n < 0)
-		r->n = -errno;
-	if (write(r->over, &one, sizeof(one)) != sizeof(one))
-		abort(); /* an eventfd has room for it */
-	return NULL;
-}
-
-/* 1: the rows are full and there may be more. 0: that was all. -errno. */
-static ssize_t read_some(struct reading *r, const struct walk_told *told)
-{
-	pthread_t thread;
-	uint64_t n;
+	size_t i;
 	int e;
 
-	if (!told->wait) {
-		char full;
+	e = ask(w, keys, n, false);
+	for (i = 0; i < *w->o.filled && i < PASS_BATCH && !e; i++)
+		take_row(w, &w->rows[i], told, shown);
+	return e;
+}
 
-		r->n = read(r->fd, &full, 1);
-		return r->n < 0 ? -errno : r->n;
+/* ---- what waits for its first send ---- */
+
+static int read_waiting(struct walk *w)
+{
+	__u64 key, *more;
+	int e = bpf_map_get_next_key(w->o.adoptables_fd, NULL, &key);
+
+	w->waiting_read = true;
+	for (; !e; e = bpf_map_get_next_key(w->o.adoptables_fd, &key, &key)) {
+		if (w->n_waiting % KEYS_MAX == 0) {
+			more = realloc(w->waiting, (w->n_waiting + KEYS_MAX) * sizeof(*w->waiting));
+			if (!more)
+				return -ENOMEM;
+			w->waiting = more;
+		}
+		w->waiting[w->n_waiting++] = key;
 	}
-	e = thread_start(&thread, read_once, r);
-	if (e)
-		return -e;
-	told->wait(told->ctx, r->over);
-	pthread_join(thread, NULL);
-	if (read(r->over, &n, sizeof(n)) != sizeof(n))
-		return -errno;
-	return r->n;
+	return 0;
 }
 
-static int create(void *link)
+static void forget_waiting(struct walk *w, uint64_t cookie, size_t from)
 {
-	int fd = bpf_iter_create(*(int *)link);
+	size_t i;
 
-	return fd < 0 ? -errno : fd;
+	/* The answers are in the order of the keys, and few. */
+	for (i = from; i < w->n_waiting; i++)
+		if ((w->waiting[i] | OWN_COOKIE) == cookie)
+			break;
+	if (i < w->n_waiting)
+		w->waiting[i] = w->waiting[--w->n_waiting];
 }
 
-/* What one iterator tells, in namespace number SPACE. */
-static ssize_t run_one(struct walk *w, size_t space, int *link, int over,
-		       const struct walk_told *told)
+static int tell_waiting(struct walk *w, const struct walk_told *told)
 {
-	struct reading r = {.over = over};
-	ssize_t n;
+	size_t at, i, n;
+	int e = w->waiting_read ? 0 : read_waiting(w);
 
-	r.fd = netns_in(w->spaces, space, create, link);
-	if (r.fd < 0) /* one that has gone with its last process */
-		return space ? 0 : r.fd;
-	do {
-		*w->o.filled = 0;
-		n = read_some(&r, told);
-		take_rows(w, told);
-	} while (n > 0 || n == -EINTR || n == -EAGAIN);
-	close(r.fd);
-	return n;
+	/* From the end: who leaves gives his place to one that has been asked about. */
+	for (at = w->n_waiting; at && !e; at -= n) {
+		n = at % PASS_BATCH ? at % PASS_BATCH : PASS_BATCH;
+		e = ask(w, w->waiting + at - n, n, true);
+		for (i = 0; i < *w->o.filled && i < PASS_BATCH && !e; i++) {
+			const struct pass_row *r = &w->rows[i];
+
+			if (r->tells == PASS_ROW) {
+				told->waiting(told->ctx, &r->row);
+				continue;
+			}
+			told->gone(told->ctx, r->row.cookie);
+			forget_waiting(w, r->row.cookie, at - n);
+		}
+	}
+	return e;
 }
 
-int walk_run(struct walk *w, bool all, const struct walk_told *told, struct walk_kept *kept)
+int walk_run(struct walk *w, const struct walk_told *told, struct walk_kept *kept)
 {
-	size_t space, spaces = w->o.every_space ? netns_count(w->spaces) : 1;
-	int i, over = eventfd(0, EFD_CLOEXEC);
-	ssize_t n = over < 0 ? -errno : 0;
+	struct walk_kept shown = {0};
+	__u64 next = 0;
+	bool begun = false, over = false;
+	int e = 0;
 
-	++*w->o.pass;
-	*w->o.all = all;
-	*w->o.kept_sockets = *w->o.kept_requests = *w->o.kept_replies = 0;
-	for (space = 0; space < spaces && n >= 0; space++)
-		for (i = 0; i < WALK_LINKS && w->o.link_fds[i] >= 0 && n >= 0; i++)
-			n = run_one(w, space, &w->o.link_fds[i], over, told);
-	if (over >= 0)
-		close(over);
-	kept->sockets = *w->o.kept_sockets;
-	kept->requests = *w->o.kept_requests;
-	kept->replies = *w->o.kept_replies;
-	/* A pass that broke off has seen nothing of the rest. */
-	if (n < 0)
-		--*w->o.pass;
-	else
-		take_back(w, told);
-	return (int)n;
+	++*w->o.number;
+	*w->o.unmet = 0;
+	while (!over && !e) {
+		__u32 n = KEYS_MAX, at;
+
+		e = bpf_map_lookup_batch(w->o.index_fd, begun ? &next : NULL, &next, w->keys,
+					 w->values, &n, NULL);
+		/* -ENOENT: that was the last of them. */
+		over = e && errno == ENOENT;
+		e = e && !over ? -errno : 0;
+		begun = true;
+		for (at = 0; at < n && !e; at += PASS_BATCH)
+			e = look_at(w, w->keys + at, n - at < PASS_BATCH ? n - at : PASS_BATCH,
+				    told, &shown);
+	}
+	if (!e && told->waiting)
+		e = tell_waiting(w, told);
+	kept->waiting = w->n_waiting;
+	kept->sockets = w->all.sockets - shown.sockets;
+	kept->requests = w->all.requests - shown.requests;
+	kept->replies = w->all.replies - shown.replies;
+	if (kept->sockets >= *w->o.unmet)
+		kept->sockets -= *w->o.unmet;
+	return e;
 }
