@@ -82,6 +82,8 @@ enum ledger_flags {
 	 * is no reader task that could sort replies. */
 	LEDGER_SELF_READ = 1 << 5,
 	LEDGER_MARKED = 1 << 6, /* it is known where the last call on it ended (missed.h) */
+	/* While a request is watched: nothing lay unread when the last send began. */
+	LEDGER_TAKEN = 1 << 7,
 };
 
 /* What a transition means; several may be set. */
@@ -288,6 +290,18 @@ LEDGER_INLINE int ledger_asks(const struct ledger *l)
 	return l->perhaps < LEDGER_PERHAPS_MAX && l->pushes < LEDGER_PUSHES_MAX && !l->overlaps;
 }
 
+/*
+ * A relay reads no more of an answer once whoever it is for has stopped reading: then the rest lies
+ * there, until it is read without another request. Before that it has read what the other side's
+ * buffers hold, at least: the kernel gives a socket some 16 KiB to send from before it asks for
+ * more (net.ipv4.tcp_wmem). TAKEN bytes were read since the request, UNREAD lie there.
+ */
+#define LEDGER_PIPE 16384
+LEDGER_INLINE int ledger_stopped_reader(__u32 taken, __u32 unread)
+{
+	return taken >= LEDGER_PIPE || unread >= LEDGER_PIPE;
+}
+
 /* A blocking receive of the current request's reply ended without a byte: STATUS says by what. */
 LEDGER_INLINE void ledger_gave_up(struct ledger *l, __u8 status, __u64 now)
 {
@@ -332,6 +346,10 @@ LEDGER_INLINE __u32 ledger_send(struct ledger *l, const struct ledger_in *in,
 
 	if (ledger_blind(l))
 		ledger_try_sync(l, in);
+	if (l->watch && in->unread)
+		l->flags &= ~LEDGER_TAKEN;
+	else if (l->watch)
+		l->flags |= LEDGER_TAKEN;
 
 	if (ledger_owed(l)) {
 		if (who->kind == OWNER_NONE || who->kind == OWNER_UNKNOWN ||

@@ -158,6 +158,10 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 	}
 	describe_owner(&e->who, f.owner_next, sizeof(f.owner_next));
 	snprintf(f.reason, sizeof(f.reason), "%s", v.reason);
+	if (v.hold && t->parting) {
+		track_ends(t);
+		return;
+	}
 	if (v.hold) {
 		track_release(c, t, CONF_NONE, "");
 		t->pending = f;
@@ -176,7 +180,8 @@ static void on_send(struct correlator *c, struct track *t, const struct ev_step 
 		t->held_due_ns = e->head.ts + 2 * c->o.grace_ns;
 		return;
 	}
-	track_say(c, t, &f);
+	/* What lies unread is read at once; for what has not come one may wait long. */
+	track_hold_parting(c, t, &f, v.kind == REUSE_UNREAD ? 0 : e->head.ts + 2 * c->o.grace_ns);
 	track_ends(t);
 }
 
@@ -186,6 +191,7 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 	struct finding f;
 
 	t->unread = e->in.unread;
+	track_no_farewell(c, t);
 	if (answered_early(e, LE_REPLY))
 		track_release(c, t, verdict_answered(&e->l, &t->victim),
 			      "the next owner was answered before its own reply came");
@@ -218,25 +224,17 @@ static void on_recv(struct correlator *c, struct track *t, const struct ev_step 
 	}
 }
 
-/*
- * It closes with a lag that no request will make certain. What came later than replies do is a late
- * one, to a client that may know it by a number.
- */
-static bool lag_at_close(const struct track *t, const struct ledger *l)
-{
-	return track_lag_certain(t, l) || t->rest_ns != track_rests_since(l) || t->prompt;
-}
-
 static void on_close(struct correlator *c, struct track *t, const struct ev_step *e)
 {
 	unsigned int closed;
 	struct finding f;
 
-	if ((e->in.what & LE_LAGGED) && lag_at_close(t, &e->l))
+	if ((e->in.what & LE_LAGGED) && track_lag_at_end(t, &e->l, e->in.unread))
 		track_lag_seen(c, t, e->in.unread, e->head.ts);
 	else if (t->lag_ns == track_rests_since(&e->l))
 		track_lag_last(c, t, e->head.ts);
 	/* A last word on the way out: nothing was read after it. */
+	track_farewell(c, t);
 	if (t->watching && t->held && ledger_owed(&e->l)) {
 		t->held = false;
 		if (!t->quiet)

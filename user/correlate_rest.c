@@ -48,30 +48,31 @@ static void watch_ends(struct correlator *c, struct track *t)
 		track_end(c, t);
 }
 
-/* How long nobody has to have asked where only the next request would make a lag certain. */
-#define ASK_NS (2000 * NS_PER_MS)
+/* How long it is worth to look often: who asks again does so soon, or later. */
+#define OFTEN_NS (2000 * NS_PER_MS)
 
 /*
  * The same lag was found twice at this rest. A server may answer out of order, and a client that
- * knows replies by a number looks just like that when it gives one up: until its next exchange,
- * which takes the late reply too. So that is waited for, but not for ever: a lag that came as soon
- * as replies do is told before, one that came later is not.
+ * knows replies by a number looks just like that when it gives one up, until its next exchange,
+ * which takes the late reply too. A relay looks like that as long as whoever its answer is for does
+ * not read, and takes the rest before it asks again. So only what is asked next makes it certain.
  */
 static bool lag_told(struct track *t, const struct ledger *l, uint64_t since, uint64_t now)
 {
 	if (track_lag_certain(t, l))
 		return true;
 	if (t->lag_ns != since) {
-		t->lags = t->lag_ns && l->continued == t->lag_continued ? t->lags + 1 : 1;
+		bool again =
+			t->lag_ns && l->continued == t->lag_continued && !(l->flags & LEDGER_TAKEN);
+
+		t->lags = again ? t->lags + 1 : 1;
 		t->lag_ns = since;
 		t->lag_seen_ns = now;
 		t->lag_requests = l->requests;
 		t->lag_continued = l->continued;
 	}
-	if (now < t->lag_seen_ns + ASK_NS)
-		return false;
-	t->patient = !t->prompt;
-	return t->prompt;
+	t->patient = now >= t->lag_seen_ns + OFTEN_NS;
+	return false;
 }
 
 /* A look at T, which rests SINCE then, is the first one at this rest. */
@@ -302,6 +303,7 @@ void correlate_round(struct correlator *c, uint64_t now)
 		if (t->round + 1 >= c->round || (c->kept && !t->gone))
 			continue;
 		track_lag_last(c, t, now);
+		track_farewell(c, t);
 		track_release(c, t, CONF_NONE, "");
 		if (t->open_ns && !track_gap(c, t, now)) {
 			story_add(&t->story, now, TL_CLOSE, 0, NULL);
@@ -322,6 +324,7 @@ void correlate_exit(struct correlator *c, uint32_t tgid, uint32_t id, uint64_t n
 		if (t->tgid != tgid || t->id != id ||
 		    t->watching) /* its close comes, and may tell */
 			continue;
+		track_farewell(c, t);
 		track_release(c, t, CONF_NONE, "");
 		track_end(c, t);
 	}
@@ -333,6 +336,12 @@ void correlate_finish(struct correlator *c, uint64_t now)
 
 	HASH_ITER (hh, c->tracks, t, tmp) {
 		track_lag_last(c, t, now);
+		if (t->parting && t->pending.confidence > CONF_SUSPECT) {
+			t->pending.confidence = CONF_SUSPECT;
+			snprintf(t->pending.reason, sizeof(t->pending.reason),
+				 "tracing ended before it was known whether the request was a "
+				 "farewell");
+		}
 		track_release(c, t, CONF_NONE, "");
 		if (t->due_ns && t->due_ns <= now)
 			on_due(c, t, now);

@@ -134,13 +134,51 @@ void track_say(struct correlator *c, struct track *t, struct finding *f)
 	c->fn(c->ctx, f);
 }
 
+void track_hold_parting(struct correlator *c, struct track *t, const struct finding *f,
+			uint64_t due)
+{
+	struct finding now = *f;
+
+	/* One that waits is of an earlier request, which nobody has read for either. */
+	if (t->parting && f->confidence <= t->pending.confidence)
+		return;
+	/* What is watched may yet be more than this. */
+	if (t->watching && f->confidence <= CONF_SUSPECT) {
+		track_say(c, t, &now);
+		return;
+	}
+	if (!t->parting)
+		track_release(c, t, CONF_NONE, "");
+	t->pending = *f;
+	t->held = t->parting = true;
+	t->watching = t->quiet = false;
+	t->held_due_ns = due ? due : UINT64_MAX;
+}
+
+void track_no_farewell(struct correlator *c, struct track *t)
+{
+	if (t->parting)
+		track_release(c, t, CONF_NONE, "");
+}
+
+void track_farewell(struct correlator *c, struct track *t)
+{
+	(void)c;
+	if (!t->parting)
+		return;
+	t->held = t->parting = false;
+	/* Whose wait had ended has ended well. */
+	if (t->pending.cancel != CANCEL_UNSEEN && !t->open_ns)
+		t->open_ns = t->pending.time_ns;
+}
+
 void track_release(struct correlator *c, struct track *t, enum confidence conf, const char *why)
 {
 	enum verdict said = t->said;
 
 	if (!t->held)
 		return;
-	t->held = false;
+	t->held = t->parting = false;
 	if (conf > t->pending.confidence) {
 		t->pending.confidence = conf;
 		snprintf(t->pending.reason, sizeof(t->pending.reason), "%s", why);
@@ -188,19 +226,30 @@ void track_lag_seen(struct correlator *c, struct track *t, uint32_t unread, uint
 
 bool track_lag_certain(const struct track *t, const struct ledger *l)
 {
+	if (ledger_stopped_reader(l->watch_rx, t->rest_unread))
+		return false;
 	if (!wait_perhaps(t->watched))
 		return true;
 	/* That one was taken. (In frames, more of it could come, but not at once.) */
 	if (t->old_unread && t->prompt && l->rx_bytes - t->base_rx_bytes >= t->old_unread)
 		return true;
-	/* Who knows replies by a number has thrown one away by the end of his next exchange. */
-	return t->lag_ns && l->requests != t->lag_requests && l->continued == t->lag_continued &&
-	       t->lags >= t->overtaken;
+	/* Who knows replies by a number has thrown one away by the end of his next exchange; who
+	 * reads late has taken all of it before that. */
+	return t->lag_ns && !(l->flags & LEDGER_TAKEN) && l->requests != t->lag_requests &&
+	       l->continued == t->lag_continued && t->lags >= t->overtaken;
+}
+
+bool track_lag_at_end(const struct track *t, const struct ledger *l, uint32_t unread)
+{
+	if (ledger_stopped_reader(l->watch_rx, unread))
+		return false;
+	return track_lag_certain(t, l) || t->rest_ns != track_rests_since(l) || t->prompt;
 }
 
 void track_lag_last(struct correlator *c, struct track *t, uint64_t now)
 {
-	if (t->watching && !t->swallowed && t->lag_ns && t->lag_ns == t->rest_ns && t->prompt)
+	if (t->watching && !t->swallowed && t->lag_ns && t->lag_ns == t->rest_ns &&
+	    track_lag_at_end(t, &t->l, t->rest_unread))
 		track_lag_seen(c, t, t->rest_unread, now);
 }
 

@@ -40,6 +40,9 @@ struct track {
 	bool arrived;	   /* bytes of the abandoned reply have arrived */
 	bool gap_said, leaked;
 	bool held; /* `pending` waits for evidence that raises it */
+	/* `pending` is true unless the request that it speaks of was a farewell: the next event on
+	 * the socket tells. */
+	bool parting;
 	/* `pending` is about an overtaken request, whether it was said by now or not: a lag that
 	 * stays raises it. */
 	bool watching;
@@ -101,6 +104,18 @@ void track_finding(struct track *t, struct finding *f, enum verdict v, uint64_t 
 void track_say(struct correlator *c, struct track *t, struct finding *f);
 
 /*
+ * A request went out over an old reply, as F says. It was a farewell (COM_QUIT, Terminate, QUIT) if
+ * the connection is closed before anything more is read, so F is held until then; DUE: or until
+ * that time, 0: for ever.
+ */
+void track_hold_parting(struct correlator *c, struct track *t, const struct finding *f,
+			uint64_t due);
+/* Something was read after it: it was none. */
+void track_no_farewell(struct correlator *c, struct track *t);
+/* It was one. */
+void track_farewell(struct correlator *c, struct track *t);
+
+/*
  * Says what was held back for evidence that did not come (CONF_NONE), or that has come: CONF, and
  * WHY. Nothing if nothing is held.
  */
@@ -117,9 +132,14 @@ void track_lag_seen(struct correlator *c, struct track *t, uint32_t unread, uint
 
 /*
  * Are the bytes that lie unread, with the ledger at L, certainly no late reply to the request that
- * was overtaken?
+ * was overtaken, and no rest that its reader has yet to take?
  */
 bool track_lag_certain(const struct track *t, const struct ledger *l);
+/*
+ * The same at the end, with UNREAD bytes there, when no request will make it certain. What came
+ * later than replies do is a late one, to a client that may know it by a number.
+ */
+bool track_lag_at_end(const struct track *t, const struct ledger *l, uint32_t unread);
 /* Nothing more will be heard of it: a lag that came as soon as a reply does is told now. */
 void track_lag_last(struct correlator *c, struct track *t, uint64_t now);
 

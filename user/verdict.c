@@ -84,6 +84,9 @@ static void unread_without_cancel(const struct ledger *l, const struct ledger_in
 	} else if (!in->unread_part) {
 		v->reason = "bytes lay unread at the send; they may have come as the reply was "
 			    "read, and be a push";
+	} else if (ledger_stopped_reader(l->reply_bytes, in->unread)) {
+		v->reason = "so much was unread at the send that its reader may have been made to "
+			    "wait, as a relay is";
 	} else if (reads_in_parts(l)) {
 		v->reason = "unread bytes at the send; this client reads replies in parts, and the "
 			    "rest may be a push";

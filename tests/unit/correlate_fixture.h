@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "correlate.h"
+#include "track.h"
 
 #define MS    1000000ULL
 #define SEC   (1000 * MS)
@@ -54,6 +55,7 @@ struct how {
 	bool whole;	 /* what lies there first was not read in part */
 	bool task_reads; /* a task runs while the bytes are read */
 	bool taken;	 /* the sender took the abandoned reply before (uvloop) */
+	bool last; /* a send after which the test says what comes; else something is read at once */
 	bool exiting;
 	bool elsewhere; /* in the context of another process */
 	const struct cancel_info *cancel;
@@ -226,6 +228,7 @@ static inline uint32_t story_send(struct conn *x, uint64_t at, struct owner who,
 			       .reader_running = h.taken,
 			       .step = STEP_SEND};
 	struct ledger *l = &x->l;
+	struct track *t;
 
 	if (ledger_owed(l)) {
 		if (l->owner.kind == OWNER_TASK || wait_in_vain(h.prior) || wait_perhaps(h.prior))
@@ -239,6 +242,9 @@ static inline uint32_t story_send(struct conn *x, uint64_t at, struct owner who,
 				   LE_LAGGED))
 		story_tell(x, &in, &who, &h);
 	ledger_commit(l, &in, &who, in.what);
+	t = h.last ? NULL : track_find(x->w->c, x->cookie);
+	if (t)
+		track_no_farewell(x->w->c, t);
 	return in.what;
 }
 

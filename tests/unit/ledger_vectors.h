@@ -173,7 +173,12 @@ static const struct vector vectors[] = {
 		       IS(LE_REQUEST | LE_OVERTAKEN | LE_UNREAD)),
 		   RCV(40, 9, .reader = 8, IS(LE_REPLY)), RCV(50, 9, .reader = 8, IS(0)),
 		   SND(THREAD1, 60, 22, IS(LE_REQUEST))},
-	 .final = {.requests = 3, .replies = 1, .tx_bytes = 66, .rx_bytes = 18, .owed = 1}},
+	 .final = {.requests = 3,
+		   .replies = 1,
+		   .tx_bytes = 66,
+		   .rx_bytes = 18,
+		   .owed = 1,
+		   .flags = LEDGER_TAKEN}},
 
 	/* "100 Continue" is read late, and the body goes on. */
 	{.name = "no_more_read_than_lay_there_before_the_question_is_no_lag",
@@ -181,7 +186,12 @@ static const struct vector vectors[] = {
 		   SND(THREAD1, 30, 22, .prior = WAIT_TIMED_OUT, .unread = 9,
 		       IS(LE_REQUEST | LE_OVERTAKEN | LE_UNREAD)),
 		   RCV(40, 9, .reader = 8, IS(LE_REPLY)), SND(THREAD1, 60, 22, IS(LE_REQUEST))},
-	 .final = {.requests = 3, .replies = 1, .tx_bytes = 66, .rx_bytes = 9, .owed = 1}},
+	 .final = {.requests = 3,
+		   .replies = 1,
+		   .tx_bytes = 66,
+		   .rx_bytes = 9,
+		   .owed = 1,
+		   .flags = LEDGER_TAKEN}},
 
 	{.name = "a_reply_that_lies_there_at_the_next_request_is_a_lag",
 	 .steps = {SND(THREAD1, 10, 22, IS(LE_REQUEST)),

@@ -154,6 +154,101 @@ static void a_probed_cancellation_of_an_earlier_exchange_is_no_evidence(void **s
 	assert_string_equal(w->said[1].cancel_by, "");
 }
 
+/* ---- farewells ---- */
+
+/* A connection of known habits whose last reply was read in part. */
+static struct conn half_read(struct world *w, uint64_t cookie)
+{
+	struct conn x = connection(w, cookie);
+
+	settle(&x);
+	SEND(&x, START, task(7), 22);
+	RECV(&x, START + MS, 9, .unread = 9, .prior = WAIT_PENDING);
+	return x;
+}
+
+/* COM_QUIT, Terminate: nobody reads what comes, and the connection is closed. */
+static void a_farewell_over_an_unread_reply_is_none(void **state)
+{
+	struct world *w = *state;
+	struct conn x = half_read(w, 1), y = half_read(w, 2), z = half_read(w, 3);
+
+	SEND(&x, START + 100 * MS, task(7), 5, .unread = 9, .last = true);
+	correlate_tick(w->c, START + 99 * SEC);
+	CLOSE(&x, START + 100 * SEC, .unread = 9);
+	/* ... in two parts. */
+	SEND(&y, START + 100 * MS, task(7), 5, .unread = 9, .last = true);
+	SEND(&y, START + 101 * MS, task(7), 5, .unread = 9, .last = true);
+	CLOSE(&y, START + 102 * MS, .unread = 9, .exiting = true);
+	/* ... and the process ends. */
+	SEND(&z, START + 100 * MS, task(7), 5, .unread = 9, .last = true);
+	correlate_exit(w->c, PID, 0, START + SEC);
+	correlate_finish(w->c, START + 200 * SEC);
+	assert_int_equal(w->n, 0);
+}
+
+static void a_request_over_an_unread_reply_is_told_when_something_is_read(void **state)
+{
+	struct world *w = *state;
+	struct conn x = half_read(w, 1);
+
+	SEND(&x, START + 100 * MS, task(7), 22, .unread = 9, .last = true);
+	assert_int_equal(w->n, 0);
+	RECV(&x, START + 105 * MS, 9);
+	assert_only(w, VERDICT_REUSED, CONF_LIKELY);
+	assert_int_equal(w->said[0].time_ns, START + 100 * MS);
+	assert_int_equal(w->said[0].unread_bytes, 9);
+}
+
+/* A cancelled task's connection is thrown away: with a word to the server, or without. */
+static void a_farewell_after_a_cancellation_is_a_good_ending(void **state)
+{
+	struct world *w = *state;
+	struct conn x = abandoned(w, 1), y = abandoned(w, 2);
+
+	SEND(&x, START + 10 * MS, task(8), 5, .prior = WAIT_CANCELLED, .unread = 9, .last = true);
+	CLOSE(&x, START + 11 * MS, .unread = 9);
+	SEND(&y, START + 10 * MS, task(8), 5, .prior = WAIT_CANCELLED, .last = true);
+	CLOSE(&y, START + 11 * MS);
+	assert_said(w, 0, VERDICT_CLOSED, CONF_NONE);
+	assert_said(w, 1, VERDICT_CLOSED, CONF_NONE);
+	assert_int_equal(w->n, 2);
+}
+
+/* A server may be long in answering: whoever waits for it has not said farewell. */
+static void who_does_not_close_has_not_said_farewell(void **state)
+{
+	struct world *w = *state;
+	struct conn x = abandoned(w, 1);
+
+	SEND(&x, START + 10 * MS, task(8), 5, .prior = WAIT_CANCELLED, .last = true);
+	correlate_tick(w->c, START + 10 * MS + 2 * GRACE - 1);
+	assert_int_equal(w->n, 0);
+	correlate_tick(w->c, START + 10 * MS + 2 * GRACE);
+	assert_only(w, VERDICT_REUSED, CONF_CERTAIN);
+}
+
+static void what_nobody_saw_the_end_of_is_suspect(void **state)
+{
+	struct world *w = *state;
+	struct conn x = half_read(w, 1);
+
+	SEND(&x, START + 100 * MS, task(7), 22, .unread = 9, .last = true);
+	correlate_finish(w->c, START + 101 * MS);
+	assert_only(w, VERDICT_REUSED, CONF_SUSPECT);
+}
+
+/* A relay, and a client that asks ahead while it does not read. */
+static void what_a_stopped_reader_left_is_suspect(void **state)
+{
+	struct world *w = *state;
+	struct conn x = half_read(w, 1);
+
+	RECV(&x, START + 2 * MS, LEDGER_PIPE, .unread = 9);
+	SEND(&x, START + 100 * MS, task(7), 22, .unread = 9);
+	assert_only(w, VERDICT_REUSED, CONF_SUSPECT);
+}
+
 /* ---- held back ---- */
 
 static void a_reuse_by_owners_not_seen_reading_is_held_for_two_grace_periods(void **state)
@@ -555,6 +650,12 @@ int main(void)
 		TEST(an_owner_that_still_waits_or_cannot_be_read_is_never_reported),
 		TEST(one_connections_story_is_not_anothers),
 		TEST(a_probed_cancellation_of_an_earlier_exchange_is_no_evidence),
+		TEST(a_farewell_over_an_unread_reply_is_none),
+		TEST(a_request_over_an_unread_reply_is_told_when_something_is_read),
+		TEST(a_farewell_after_a_cancellation_is_a_good_ending),
+		TEST(who_does_not_close_has_not_said_farewell),
+		TEST(what_nobody_saw_the_end_of_is_suspect),
+		TEST(what_a_stopped_reader_left_is_suspect),
 		TEST(a_reuse_by_owners_not_seen_reading_is_held_for_two_grace_periods),
 		TEST(a_held_reuse_is_said_as_suspect_at_the_close),
 		TEST(a_held_reuse_is_likely_once_the_next_owner_ended_before_its_own_reply),

@@ -15,21 +15,24 @@ static void rest(struct conn *x, uint64_t now, uint32_t unread)
 }
 
 /* The lag is found by two looks, and nobody asks again until it is told. */
-static void rest_long(struct conn *x, uint64_t since, uint32_t unread)
-{
-	rest(x, since + 180 * MS, unread);
-	rest(x, since + 280 * MS, unread);
-	assert_int_equal(x->w->n, 0);
-	rest(x, since + 2270 * MS, unread);
-	assert_int_equal(x->w->n, 0);
-	rest(x, since + 2280 * MS, unread);
-}
-
 /* One more exchange that begins with what lies there, and leaves as much. */
 static void behind(struct conn *x, uint64_t now, uint32_t unread)
 {
 	SEND(x, now, thread(7), 22, .unread = unread);
 	RECV(x, now + MS, 9);
+}
+
+/* A lag that stays as long as nobody asks, and after the next exchange. */
+static void rest_long(struct conn *x, uint64_t since, uint32_t unread)
+{
+	rest(x, since + 180 * MS, unread);
+	rest(x, since + 280 * MS, unread);
+	rest(x, since + 2280 * MS, unread);
+	rest(x, since + 9280 * MS, unread);
+	behind(x, since + 9300 * MS, unread);
+	rest(x, since + 9500 * MS, unread);
+	assert_int_equal(x->w->n, 0);
+	rest(x, since + 9600 * MS, unread);
 }
 
 /* A request of thread 7 at START, and thread 8's 10 ms later: what lay unread then, and why. */
@@ -60,9 +63,66 @@ static void a_reply_that_rests_unread_after_another_was_taken_is_likely(void **s
 	assert_entry(f, 0, 0, TL_REQUEST, 22, "thread 7");
 	assert_entry(f, 1, 5 * MS, TL_CANCEL, 0, "thread 7");
 	assert_entry(f, 2, 10 * MS, TL_REQUEST, 22, "thread 8");
-	rest(&x, START + 3 * SEC, 9);
-	correlate_finish(w->c, START + 4 * SEC);
+	rest(&x, START + 10 * SEC, 9);
+	correlate_finish(w->c, START + 11 * SEC);
 	assert_int_equal(w->n, 1);
+}
+
+/*
+ * A relay whose request goes out in two parts, with a tick of its loop between them, and whose
+ * client stops reading in the middle of the answer.
+ */
+static void who_waits_for_his_reader_is_not_accused(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_LOOP_TIMED_OUT, 0);
+	unsigned int i;
+
+	RECV(&x, START + 20 * MS, LEDGER_PIPE - 8);
+	RECV(&x, START + 21 * MS, 8);
+	for (i = 2; i < 60; i++)
+		rest(&x, START + i * 100 * MS, 9000);
+	/* The rest is read with no send between; then the same again, and the client goes. */
+	RECV(&x, START + 7 * SEC, 9000);
+	SEND(&x, START + 7 * SEC + MS, thread(7), 22);
+	RECV(&x, START + 7 * SEC + 2 * MS, LEDGER_PIPE);
+	rest(&x, START + 8 * SEC, 9000);
+	rest(&x, START + 9 * SEC, 9000);
+	CLOSE(&x, START + 10 * SEC, .unread = 9000);
+	correlate_finish(w->c, START + 11 * SEC);
+	assert_int_equal(w->n, 0);
+}
+
+/* ... or who has it sent so slowly that little was read before: then much lies there. */
+static void nor_is_one_that_reads_slowly(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+
+	RECV(&x, START + 20 * MS, 4096);
+	rest(&x, START + 200 * MS, LEDGER_PIPE);
+	rest(&x, START + 300 * MS, LEDGER_PIPE);
+	RECV(&x, START + SEC, 4096);
+	rest(&x, START + 2 * SEC, LEDGER_PIPE);
+	CLOSE(&x, START + 3 * SEC, .unread = LEDGER_PIPE);
+	assert_int_equal(w->n, 0);
+}
+
+/* ... or whose answers are small: he has read them before he asks again. */
+static void nor_is_one_that_reads_late_and_asks_after_that(void **state)
+{
+	struct world *w = *state;
+	struct conn x = overtaken(w, WAIT_POLL_TIMED_OUT, 0);
+	uint64_t at;
+
+	for (at = START; at < START + 5 * SEC; at += SEC) {
+		RECV(&x, at + 20 * MS, 9);
+		rest(&x, at + 200 * MS, 9);
+		rest(&x, at + 300 * MS, 9);
+		RECV(&x, at + 900 * MS, 9);
+		SEND(&x, at + 901 * MS, thread(7), 22);
+	}
+	assert_int_equal(w->n, 0);
 }
 
 /* A server that answers out of order, to a client that knows replies by a number. */
@@ -480,6 +540,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_reply_that_rests_unread_after_another_was_taken_is_likely),
+		TEST(who_waits_for_his_reader_is_not_accused),
+		TEST(nor_is_one_that_reads_slowly),
+		TEST(nor_is_one_that_reads_late_and_asks_after_that),
 		TEST(who_takes_the_late_reply_with_the_next_one_is_not_accused),
 		TEST(nor_when_another_one_comes_late),
 		TEST(nor_when_two_come_late_one_at_a_time),
