@@ -193,6 +193,14 @@ struct ledger_row {
 /* Sockets that the refresh pass looks at in one call. */
 #define PASS_BATCH 512
 
+/* The addresses that a TCP socket had when it was closed. */
+struct kept_addr {
+	__u16 family; /* 0: none is kept */
+	__u16 local_port, peer_port;
+	__u16 pad;
+	__u8 local[16], peer[16];
+};
+
 /* What the index keeps of a socket that matters; key: its cookie. */
 struct indexed {
 	__u64 tracked;		 /* address of its struct tracked */
@@ -203,6 +211,7 @@ struct indexed {
 	__u32 hold;  /* passes that tell it all the same */
 	__u32 first; /* no pass has told it yet */
 	__u32 gone;  /* the socket has ended */
+	struct kept_addr addr;
 };
 
 /* A row as the refresh pass hands it over. */
@@ -349,7 +358,7 @@ _Static_assert(sizeof(struct cancel_info) == 64, "cancel_info");
 _Static_assert(sizeof(struct sock_addr) == 8 + 16 + ADDR_LEN, "sock_addr");
 _Static_assert(sizeof(struct ev_step) % 8 == 0, "ev_step");
 _Static_assert(sizeof(struct pass_row) % 8 == 0, "pass_row");
-_Static_assert(sizeof(struct indexed) == 56, "indexed");
+_Static_assert(sizeof(struct indexed) == 96, "indexed");
 _Static_assert(sizeof(struct tracked) <= 440, "tracked: with the kernel's own it fills 512");
 _Static_assert(sizeof(struct ev_fork) % 8 == 0, "ev_fork");
 _Static_assert(sizeof(struct proc) == 48, "proc");

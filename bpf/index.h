@@ -93,23 +93,66 @@ static __always_inline void note_change(struct sock *sk, struct ledger *l)
 		enter_index(sk, t);
 }
 
+/*
+ * SK is about to be closed: its addresses are kept, for tcp_disconnect() takes them away. That is
+ * how a close with SO_LINGER 0 and a connect() to AF_UNSPEC end a connection.
+ */
+static __always_inline void keep_addr(struct sock *sk, struct tracked *t)
+{
+	__u64 key = t->cookie;
+	struct indexed *e = bpf_map_lookup_elem(&socket_index, &key);
+	struct tcp_sock *tp = tcp_cast(opt_kprobe, sk);
+	int i;
+
+	if (!e || e->addr.family || !tp)
+		return;
+	/* Its port may have been given back already. */
+	e->addr.local_port = bpf_ntohs(FIELD(opt_kprobe, tp, inet_conn.icsk_inet.inet_sport));
+	e->addr.peer_port = bpf_ntohs(FIELD(opt_kprobe, sk, __sk_common.skc_dport));
+	e->addr.family = FIELD(opt_kprobe, sk, __sk_common.skc_family);
+	if (e->addr.family == AF_INET) {
+		*(__u32 *)e->addr.local = FIELD(opt_kprobe, sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)e->addr.peer = FIELD(opt_kprobe, sk, __sk_common.skc_daddr);
+		return;
+	}
+#pragma unroll
+	for (i = 0; i < 4; i++) {
+		((__u32 *)e->addr.local)[i] =
+			FIELD(opt_kprobe, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i]);
+		((__u32 *)e->addr.peer)[i] =
+			FIELD(opt_kprobe, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[i]);
+	}
+}
+
+/* A, which has been read from a socket, as it was before that was closed. */
+static __always_inline void kept_over(struct sock_addr *a, const struct indexed *e)
+{
+	if (!e || !e->addr.family || a->peer_port)
+		return;
+	a->local_port = e->addr.local_port;
+	a->peer_port = e->addr.peer_port;
+	__builtin_memcpy(a->local, e->addr.local, sizeof(a->local));
+	__builtin_memcpy(a->peer, e->addr.peer, 16);
+}
+
 /* The socket of T has ended. T may be a copy. */
-static __always_inline void leave_index(struct tracked *t)
+static __noinline int leave_index(struct tracked *t)
 {
 	struct indexed e = {.gone = 1}, *have;
 	__u64 key = t->cookie;
 
 	if (!t->listed)
-		return; /* no pass has told it, and none will */
+		return 0; /* no pass has told it, and none will */
 	have = bpf_map_lookup_elem(&socket_index, &key);
 	if (have) {
 		have->gone = 1;
-		return;
+		return 0;
 	}
 	e.requests = t->l.requests;
 	e.replies = t->l.replies;
 	if (bpf_map_update_elem(&socket_index, &key, &e, BPF_ANY))
 		count_loss(KLOSS_MAP_FULL);
+	return 0;
 }
 
 /* ---- the pass ---- */
@@ -255,6 +298,7 @@ __noinline int pass_one(__u32 n)
 	r->row.unread = unread;
 	r->row.state = t->l.flags & LEDGER_UNIX ? 0 : FIELD(true, sk, __sk_common.skc_state);
 	sock_addr_of(true, sk, 0, &r->row.addr);
+	kept_over(&r->row.addr, e);
 	e->stamp = stamp;
 	e->unread = unread;
 	e->requests = t->l.requests;

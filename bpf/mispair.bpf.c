@@ -382,6 +382,7 @@ static __always_inline void handle_close(struct sock *sk, struct sock *named, st
 static __always_inline void last_words(struct sock *sk, struct sock *named, struct ledger *l)
 {
 	struct ev_step *e;
+	__u64 cookie;
 
 	leave_index((struct tracked *)l);
 	/* In this order: who finds it ended finds its exchanges, too. */
@@ -400,6 +401,8 @@ static __always_inline void last_words(struct sock *sk, struct sock *named, stru
 	e->cookie = cookie_of(opt_kprobe, sk, l);
 	e->l = *l;
 	sock_addr_of(opt_kprobe, sk, named, &e->addr);
+	cookie = e->cookie;
+	kept_over(&e->addr, bpf_map_lookup_elem(&socket_index, &cookie));
 	bpf_ringbuf_submit(e, 0);
 }
 
@@ -482,6 +485,7 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		return 0;
 	}
 	note_change(sk, l);
+	keep_addr(sk, (struct tracked *)l);
 	l->flags |= LEDGER_CLOSED;
 	handle_close(sk, 0, l);
 	return 0;

@@ -186,10 +186,14 @@ void collector_refresh(struct collector *c)
 		.row = on_row, .waiting = r.rows ? on_waiting : NULL, .gone = on_gone, .ctx = &r};
 	struct walk_kept kept = {0};
 	struct item_kept item;
+	uint64_t began;
 
 	collector_feed(c, ITEM_ROUND, r.now, NULL, 0);
 	session_counters(c->session, c->before_pass);
+	began = collector_now();
 	session_walk(c->session, &told, &kept);
+	meter_pass(c->meter, collector_now() - began);
+	meter_table(c->meter, "index", kept.indexed);
 	c->met = r.told + kept.sockets;
 	item = (struct item_kept){kept.sockets + kept.waiting, kept.requests, kept.replies};
 	collector_feed(c, ITEM_KEPT, r.now, &item, sizeof(item));

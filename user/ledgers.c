@@ -161,7 +161,11 @@ void ledgers_end(struct ledgers *l, const struct ev_step *e)
 		return;
 	if (s)
 		s->told = true;
-	tell(l, e->head.ts, e->cookie, &e->l, &e->addr, false, false);
+	/* One that was disconnected before it ended has no addresses any more. */
+	tell(l, e->head.ts, e->cookie, &e->l,
+	     s && s->row.cookie && !e->addr.peer_port && !e->addr.unix_len ? &s->row.addr
+									   : &e->addr,
+	     false, false);
 }
 
 void ledgers_finish(struct ledgers *l, uint64_t now)

@@ -58,6 +58,23 @@ void meter_table(struct meter *m, const char *name, uint64_t entries)
 		set_table(&m->numbers, name, entries);
 }
 
+void meter_pass(struct meter *m, uint64_t ns)
+{
+	static const char *const names[METRICS_PASSES] = {"last", "longest"};
+	struct metrics_value *v;
+	size_t i;
+
+	if (!m)
+		return;
+	v = m->numbers.passes;
+	for (i = m->numbers.n_passes; i < METRICS_PASSES; i++)
+		snprintf(v[i].name, sizeof(v[i].name), "%s", names[i]);
+	m->numbers.n_passes = METRICS_PASSES;
+	v[0].value = ns;
+	if (ns > v[1].value)
+		v[1].value = ns;
+}
+
 void meter_update(struct meter *m, const struct core *c, uint64_t now, bool last)
 {
 	struct metrics_numbers *n;

@@ -18,6 +18,9 @@ void meter_free(struct meter *m);
 /* So many ENTRIES the table called NAME has now, for the next update. */
 void meter_table(struct meter *m, const char *name, uint64_t entries);
 
+/* A pass over the sockets that matter has taken so many nanoseconds. */
+void meter_pass(struct meter *m, uint64_t ns);
+
 /* Shows how things are at NOW; LAST: there is no later time. */
 void meter_update(struct meter *m, const struct core *c, uint64_t now, bool last);
 

@@ -12,6 +12,7 @@
 #include "finding.h"
 
 #define METRICS_NAMES_MAX 64
+#define METRICS_PASSES	  2
 
 struct metrics_value {
 	char name[32];
@@ -29,6 +30,8 @@ struct metrics_numbers {
 	size_t n_maps;
 	struct metrics_value tables[METRICS_NAMES_MAX]; /* entries, in user space */
 	size_t n_tables;
+	struct metrics_value passes[METRICS_PASSES]; /* nanoseconds */
+	size_t n_passes;
 };
 
 /* The exposition format. Counters never fall: CLAMP is what was told last, and is brought up. */

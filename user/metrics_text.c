@@ -108,8 +108,13 @@ void metrics_write(FILE *out, const struct metrics_numbers *n)
 	write_named(out, "mispair_map_entries", "map", n->maps, n->n_maps, false);
 	if (n->n_tables)
 		head(out, "mispair_table_entries", "gauge",
-		     "Processes and files of which mispair keeps something in its own memory.");
+		     "Processes and files of which mispair keeps something in its own memory, "
+		     "and sockets that the last pass looked at.");
 	write_named(out, "mispair_table_entries", "table", n->tables, n->n_tables, false);
+	if (n->n_passes)
+		head(out, "mispair_pass_seconds", "gauge",
+		     "What the last pass over the sockets that matter took, and the longest.");
+	write_named(out, "mispair_pass_seconds", "pass", n->passes, n->n_passes, true);
 	if (n->n_programs)
 		head(out, "mispair_bpf_program_seconds_total", "counter",
 		     "Time in each of mispair's BPF programs, while kernel.bpf_stats_enabled is "

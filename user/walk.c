@@ -179,6 +179,7 @@ int walk_run(struct walk *w, const struct walk_told *told, struct walk_kept *kep
 	bool begun = false, over = false;
 	int e = 0;
 
+	kept->indexed = 0;
 	++*w->o.number;
 	*w->o.unmet = 0;
 	while (!over && !e) {
@@ -190,6 +191,7 @@ int walk_run(struct walk *w, const struct walk_told *told, struct walk_kept *kep
 		over = e && errno == ENOENT;
 		e = e && !over ? -errno : 0;
 		begun = true;
+		kept->indexed += n;
 		for (at = 0; at < n && !e; at += PASS_BATCH)
 			e = look_at(w, w->keys + at, n - at < PASS_BATCH ? n - at : PASS_BATCH,
 				    told, &shown);

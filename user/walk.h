@@ -24,6 +24,7 @@ struct walk_opts {
 struct walk_kept {
 	uint64_t sockets, requests, replies;
 	uint64_t waiting; /* adoptable ones that a pass has told */
+	uint64_t indexed; /* sockets that the pass has looked at */
 };
 
 struct walk_told {

@@ -4,10 +4,13 @@
 import collections
 import functools
 import json
+import pathlib
+import re
 import subprocess
+import sys
 import time
 
-from harness import START_LIMIT, check, end, truth_of
+from harness import START_LIMIT, check, end, truth_of, wait_until
 
 # Seconds of refresh passes that find nothing new.
 QUIET = 3
@@ -140,6 +143,77 @@ def open_connections_in_another_network_namespace_are_met(context):
     return open_connections_are_met(context, port, command)
 
 
+# Ends a connection each, in ways after which the kernel has forgotten whose it was.
+DISCONNECTS = r"""
+import ctypes, json, socket, struct, sys
+ports = {}
+for way in ("linger", "unspecified"):
+    client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    client.sendall(b"PING\r\n")
+    client.recv(64)
+    ports[way] = client.getsockname()[1]
+    if way == "linger":
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    elif ctypes.CDLL(None).connect(client.fileno(), struct.pack("H14x", socket.AF_UNSPEC), 16):
+        sys.exit("connect() to AF_UNSPEC failed")
+    client.close()
+print(json.dumps(ports))
+"""
+
+
+def a_socket_keeps_the_addresses_that_it_had(context):
+    port = context.redis().port
+    trace = context.trace("--ledgers", "--port", port)
+    done = subprocess.run([sys.executable, "-c", DISCONNECTS, str(port)], stdout=subprocess.PIPE,
+                          check=True)
+    ledgers = trace.finish().named("connection.ledger")
+    told = {(l["network.local.address"], l.get("network.local.port"), l["network.peer.address"],
+             l.get("network.peer.port")) for l in ledgers}
+    want = {("127.0.0.1", local, "127.0.0.1", port) for local in json.loads(done.stdout).values()}
+    check(told == want, f"told {told}, not {want}")
+    return "after SO_LINGER 0 and a connect() to AF_UNSPEC"
+
+
+def metric(path, name):
+    """A number of the metrics; None: it is not there yet."""
+    if not path.exists():
+        return None
+    found = re.search(rf"^{re.escape(name)} (\S+)$", path.read_text(), re.M)
+    return found and float(found[1])
+
+
+def idle_connections_are_not_looked_at(context):
+    number, path = context.amount(300), pathlib.Path(context.file("metrics.prom"))
+    indexed = 'mispair_table_entries{table="index"}'
+    trace = context.trace("--metrics-file", path, "--comm", "manyconn")
+    many = context.keep(Many(context.binary("manyconn"), number))
+    wait_until(lambda: metric(path, "mispair_sockets") == number, START_LIMIT,
+               f"{number} connections are tracked")
+    wait_until(lambda: metric(path, indexed) == 0, START_LIMIT, "none of them is looked at")
+    check(metric(path, "mispair_sockets") == number, "they are not tracked any more")
+    many.stop()
+    wait_until(lambda: metric(path, "mispair_sockets") == 0, START_LIMIT, "all are gone")
+    stop = trace.finish().named("stop")[0]
+    total = stop["mispair.sockets.total"]
+    check(total >= number, f"{total} connections in all, not {number}")
+    return f"{number} connections"
+
+
+class Many:
+    """manyconn: idle connections, from the moment that all are open."""
+
+    def __init__(self, binary, number):
+        self.process = subprocess.Popen([str(binary), str(number)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        check(self.process.stdout.readline().startswith("ready"), "they could not be opened")
+
+    def stop(self):
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
+            self.process.wait(START_LIMIT)
+            self.process.stdout.close()
+
+
 def unread_bytes_are_told_exactly(context, where, left):
     server = context.echo_server()
     option = {"v4": ("--v4-port", server.v4), "v6": ("--v6-port", server.v6),
@@ -192,6 +266,8 @@ def unread_bytes_on_a_connection_of_known_habits_are_likely(context, where):
 def tests():
     yield ("two_hundred_thousand_exchanges_are_counted_exactly",
            two_hundred_thousand_exchanges_are_counted_exactly)
+    yield "a_socket_keeps_the_addresses_that_it_had", a_socket_keeps_the_addresses_that_it_had
+    yield "idle_connections_are_not_looked_at", idle_connections_are_not_looked_at
     yield "open_connections_are_met_once", open_connections_are_met_once
     yield ("open_connections_in_another_network_namespace_are_met",
            open_connections_in_another_network_namespace_are_met)
