@@ -2,7 +2,9 @@
 /*
  * Very many connections on loopback, some of them in use, for a look at what looking at them costs.
  *
- *   manyconn CONNECTIONS [EXCHANGES_PER_SECOND]
+ *   manyconn CONNECTIONS [EXCHANGES_PER_SECOND [DOUBTED]]
+ *
+ * DOUBTED of them have given up waiting for a reply that is owed.
  *
  * Pairs of a server and a client process, as many as the limit of open files asks for. Each client
  * has an address 127.0.0.x of its own, since one has no more than some 28,000 ports. Prints "ready"
@@ -21,8 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PER_PAIR 18000
-#define SPARE	 100 /* descriptors for other things */
+#define PER_PAIR   18000
+#define SPARE	   100 /* descriptors for other things */
+/* A request to which no reply comes. */
+#define UNANSWERED 'u'
 
 static void die(const char *what)
 {
@@ -75,6 +79,8 @@ static void serve(int fd)
 				if (one >= 0)
 					epoll_ctl(ep, EPOLL_CTL_ADD, one, &ev);
 			} else if (read(got[i].data.fd, &byte, 1) == 1) {
+				if (byte == UNANSWERED)
+					continue;
 				if (write(got[i].data.fd, &byte, 1) != 1)
 					close(got[i].data.fd);
 			} else {
@@ -105,6 +111,17 @@ static void exchange(int fd)
 		die("manyconn: exchange");
 }
 
+/* Asks, waits for a millisecond, and gives up. */
+static void give_up(int fd)
+{
+	struct timeval soon = {0, 1000};
+	char byte = UNANSWERED;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon)) ||
+	    write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != -1)
+		die("manyconn: give up");
+}
+
 /* RATE exchanges a second over all connections in turn, until it is killed. */
 static void use(const int *fds, int n, long rate)
 {
@@ -121,7 +138,7 @@ static void use(const int *fds, int n, long rate)
 	}
 }
 
-static void be_client(int pair, int n, long rate, int ready)
+static void be_client(int pair, int n, long rate, int doubted, int ready)
 {
 	int *fds = calloc((size_t)n, sizeof(*fds)), fd, i;
 	struct sockaddr_in sa = {0};
@@ -137,19 +154,22 @@ static void be_client(int pair, int n, long rate, int ready)
 		fds[i] = one_connection(&sa, pair);
 		exchange(fds[i]);
 	}
+	for (i = 0; i < doubted && i < n; i++)
+		give_up(fds[i]);
 	if (write(ready, "r", 1) != 1)
 		exit(1);
-	use(fds, n, rate);
+	use(fds + doubted, n - doubted, rate);
 }
 
 int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 0, most = per_pair(), pairs, i, ready[2];
 	long rate = argc > 2 ? atol(argv[2]) : 0;
+	int doubted = argc > 3 ? atoi(argv[3]) : 0;
 	char byte;
 
-	if (n < 1) {
-		fprintf(stderr, "usage: manyconn CONNECTIONS [EXCHANGES_PER_SECOND]\n");
+	if (n < 1 || doubted < 0 || doubted > n / 2) {
+		fprintf(stderr, "usage: manyconn CONNECTIONS [EXCHANGES_PER_SECOND [DOUBTED]]\n");
 		return 2;
 	}
 	pairs = (n + most - 1) / most;
@@ -159,7 +179,8 @@ int main(int argc, char **argv)
 		int share = n / pairs + (i < n % pairs);
 
 		if (!fork())
-			be_client(i, share, rate / pairs, ready[1]);
+			be_client(i, share, rate / pairs, doubted / pairs + (i < doubted % pairs),
+				  ready[1]);
 	}
 	close(ready[1]);
 	for (i = 0; i < pairs; i++)
