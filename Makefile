@@ -116,6 +116,7 @@ $(BUILD)/tests/unit/%: tests/unit/test_%.c $$(UNIT_$$*) $(wildcard tests/unit/*.
 
 # Workloads and the bare benchmark. A workload names its libraries in a line "// link: -lNAME".
 WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corpus/*.c)) \
+	      $(patsubst tests/field/%.c,$(BUILD)/tests/%,$(wildcard tests/field/*.c)) \
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
 HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
 # Processes that come, go and change while they are traced.
@@ -124,6 +125,11 @@ HELPERS    += $(addprefix $(BUILD)/tests/,crowd launcher process_as swapper)
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Itests/corpus $< -o $@ -pthread \
+		$$(sed -n 's,^// link: ,,p' $<)
+
+$(BUILD)/tests/%: tests/field/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread \
 		$$(sed -n 's,^// link: ,,p' $<)
 
 $(BUILD)/tests/%: tools/bench/%.c
@@ -196,13 +202,16 @@ check-corpus: ## set up this host, build, the scoreboard: real clients with know
 	$(Q)/usr/bin/python3 tests/corpus/scoreboard.py --mispair $(BUILD)/mispair \
 		--binaries $(BUILD)/tests $(CORPUS_ARGS)
 
+check-field: all $(WORKLOADS) ## stock relays and farewells, which nobody may accuse; root
+	$(Q)tools/check.sh $(BUILD) field
+
 check-vm: ## every kernel of the matrix in QEMU, amd64 and arm64; root
 	$(Q)tools/install-deps.sh vm
 	$(Q)$(MAKE) --no-print-directory all guest-tests
 	$(Q)tools/check.sh $(BUILD) vm-all
 
-check-long: ## hours of processes that come and go; root (PARTS="churn soak", FRESH=1)
-	$(Q)tools/install-deps.sh
+check-long: ## hours of processes and relays; root (PARTS="innocents churn soak", FRESH=1)
+	$(Q)tools/install-deps.sh long
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)/usr/bin/python3 tests/long/run.py --mispair $(BUILD)/mispair --binaries $(BUILD)/tests \
 		--state $(BUILD)/check-long --soak-minutes $(or $(SOAK_MINUTES),60) \
@@ -248,7 +257,7 @@ help: ## this list
 
 -include $(wildcard $(BUILD)/user/*.d)
 
-.PHONY: all check tests check-unit check-kernel check-system check-style check-corpus check-vm \
+.PHONY: all check tests check-unit check-kernel check-system check-style check-corpus check-field check-vm \
 	check-long bench-vm guest-tests demo deps bench fuzz recordings format install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

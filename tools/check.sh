@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs the tests: check.sh BUILD [style|unit|kernel|system|corpus|demo|fuzz|btf|vm|vm-all ...]; by default all
-# but vm-all, which is `make check-vm`: vm is the part of it that takes minutes in place of an hour,
+# Runs the tests: check.sh BUILD [style|unit|kernel|system|corpus|field|demo|fuzz|btf|vm|vm-all ...]; by default
+# all but vm-all, which is `make check-vm`: vm is the part of it that takes minutes in place of an hour,
 # and btf the part of that which boots nothing.
 # Says each failure and each skip with its reason, and closes with one line of totals.
 set -u
 build=$1
 shift
-groups=${*:-style unit kernel fuzz demo system corpus vm}
+groups=${*:-style unit kernel fuzz demo system corpus field vm}
 # Without a second Python 3.11 on the PATH its half of the asyncio tests is skipped.
 max_skips=${MAX_SKIPS:-45}
 passed=0 failed=0 skipped=0
@@ -124,6 +124,12 @@ corpus() {
 		--binaries "$build/tests" --least-recall 99 --max-skips 6
 }
 
+# Stock relays and farewells that nobody may accuse. What is not installed is a failure here.
+field() {
+	counted "field" /usr/bin/python3 tests/field/field.py --mispair "$build/mispair" \
+		--binaries "$build/tests"
+}
+
 # Other kernels by their types, without booting them, and by the stack that they allow.
 btf() {
 	counted "stack" /usr/bin/python3 tools/vm/stack.py "$build/bpf/mispair.bpf.o"
@@ -155,6 +161,7 @@ for group in $groups; do
 	demo) demo ;;
 	system) system ;;
 	corpus) corpus ;;
+	field) field ;;
 	btf) btf ;;
 	vm) vm ;;
 	vm-all) vm_all ;;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what is missing on Debian 12: for `make demo` with the word "demo", for the whole kernel
-# matrix with "vm", for the corpus with "corpus", else for all that `make check` runs.
+# matrix with "vm", for the corpus with "corpus", for the long tests with "long", else for all that
+# `make check` runs.
 set -eu
 
 build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libzstd-dev
@@ -21,8 +22,11 @@ corpus="memcached mariadb-server openssl python3-aiohttp python3-aiomysql
 corpus="$corpus curl libredis-fast-perl nginx-light php-redis postgresql python3-aiopg
 	python3-asyncpg python3-h2 python3-ldap python3-psycopg python3-psycopg-pool
 	python3-psycopg2 python3-requests python3-uvloop python3-websockets ruby-dalli"
+# Stock relays that nobody may accuse, beside what the corpus brings, and those of `make check-long`.
+field="haproxy pgbouncer python3-pymysql squid"
+spared="apache2-bin openssh-client openssh-server redis-sentinel socat stunnel4 tinyproxy varnish"
 # Node brings an npm along where it does not come from Debian.
-command -v node >/dev/null || corpus="$corpus nodejs"
+command -v node >/dev/null || corpus="$corpus nodejs" field="$field nodejs"
 command -v npm >/dev/null || corpus="$corpus npm"
 npm="ioredis@5.4.1 pg@8.13.1"
 
@@ -30,7 +34,8 @@ case "${1:-}" in
 demo) want="$build $demo" ;;
 vm) want="$build $demo $test $guest $arm64" ;;
 corpus) want="$build $demo $test $corpus" ;;
-*) want="$build $demo $test $corpus $guest" ;;
+long) want="$build $demo $test $corpus $guest $field $spared" ;;
+*) want="$build $demo $test $corpus $guest $field" ;;
 esac
 
 missing=

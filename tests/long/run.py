@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the long tests: the rules about processes again and again, and an hour of a busy host.
+"""Runs the long tests: the rules about processes and the stock programs that nobody may accuse, again
+and again, and an hour of a busy host.
 
 run.py [PART...]. A part that passed on this very commit with this very binary is skipped. One line
 a part, and a closing line.
@@ -19,10 +20,11 @@ import traceback
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "tests" / "system"))
 import harness  # noqa: E402
+import innocents  # noqa: E402
 import parts  # noqa: E402
 import soak  # noqa: E402
 
-PARTS = {**parts.PARTS, "soak": soak.soak}
+PARTS = {**parts.PARTS, "innocents": innocents.innocents, "soak": soak.soak}
 
 
 class Stamps:
