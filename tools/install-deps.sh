@@ -26,7 +26,7 @@ corpus="$corpus curl libredis-fast-perl nginx-light php-redis postgresql python3
 field="haproxy pgbouncer python3-pymysql squid"
 spared="apache2-bin openssh-client openssh-server redis-sentinel socat stunnel4 tinyproxy varnish"
 # Node brings an npm along where it does not come from Debian.
-command -v node >/dev/null || corpus="$corpus nodejs" field="$field nodejs"
+command -v node >/dev/null || corpus="$corpus nodejs"
 command -v npm >/dev/null || corpus="$corpus npm"
 npm="ioredis@5.4.1 pg@8.13.1"
 

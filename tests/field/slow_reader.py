@@ -31,6 +31,7 @@ HTTP = ("http", "proxy", "idle")
 RECEIVE_BUFFER = 32768
 SEGMENT = 1448  # of an Ethernet: with loopback's own a relay's send buffer takes megabytes at once
 LIMIT = 60
+NOTES = 6
 
 
 class Wrong(Exception):
@@ -130,13 +131,25 @@ class Connection:
         tag = await self.begin(self.args.large, BODY[1], self.args.pause)
         data = await self.exactly(1000)
         stopped = time.monotonic()
-        await asyncio.sleep(self.args.still)
+        if self.args.meanwhile == "notes":
+            for _ in range(NOTES):
+                await asyncio.sleep(self.args.still / NOTES)
+                await self.send(b"note\n")
+        else:
+            await asyncio.sleep(self.args.still)
         stopped = time.monotonic() - stopped
         if aborts:
+            if self.args.meanwhile == "goodbye":
+                await self.send(b"bye\n")
             return stopped
+        ahead = None
+        if self.args.meanwhile == "ahead":
+            ahead = await self.begin(100, BODY[0])
         data += await self.exactly(self.args.large - len(data))
         if data != answer(self.args.large, tag):
             raise Wrong("another's answer, or part of one")
+        if ahead and await self.exactly(100) != answer(100, ahead):
+            raise Wrong("another's answer to the request ahead")
         return stopped
 
 
@@ -203,6 +216,9 @@ def arguments():
     parser.add_argument("--each", type=int, default=1, help="slow exchanges on a connection")
     parser.add_argument("--pause", type=float, default=1.0, help="between the parts, seconds")
     parser.add_argument("--still", type=float, default=3.0, help="without reading, seconds")
+    parser.add_argument("--meanwhile", choices=("notes", "ahead", "goodbye"),
+                        help="of lines: notes go out while the answer lies unread, the next request "
+                             "goes out ahead of it, or who aborts says goodbye")
     parser.add_argument("--large", type=int, default=LARGE, metavar="BYTES",
                         help="of an answer: more than the relay and both its sockets take")
     parser.add_argument("--idle", type=float, default=0,

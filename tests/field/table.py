@@ -20,6 +20,10 @@ Row = collections.namedtuple("Row", "name driver words watched small long checke
                              defaults=((30, 30), (1000, 200), True, False))
 
 LESS = (200, 100)
+# Relays of bytes, which know nothing of requests.
+LINES = (("haproxy-tcp", "haproxy-tcp"), ("nginx-upgraded", "nginx", "--way", "upgrade", "--idle", "3"),
+         ("squid-connect", "squid", "--way", "connect"), ("node-pipe-tcp", "node-pipe-tcp"),
+         ("socat", "socat"))
 FAREWELLS = ((20, 4), (1000, 4))
 TO = ("--relay", "{RELAY}", "--upstream", "{upstream}")
 
@@ -61,6 +65,12 @@ ROWS = [
     spared("ssh-forward", "ssh-forward", "--large", "6000000"),
     spared("go-reverse-proxy", "go-reverse-proxy", "--way", "http"),
     spared("aiohttp-proxy", "aiohttp-proxy", "--way", "http"),
+    *(slow(f"{name}-{meanwhile}", relay, *words, "--meanwhile", meanwhile, checked=False, long=LESS,
+           timed=relay != "socat")
+      for name, relay, *words in LINES for meanwhile in ("notes", "ahead", "goodbye")),
+    spared("reader-itself", "upstream"),
+    Row("copy-itself", "slow_copy.py", ("--relay", "{postgres}"), "postgres", long=LESS,
+        checked=False),
     *(Row(way, "remote_rows.py", (way, "--port", "{postgres}", "--behind", "{postgres-behind}"),
           "postgres-behind", *FAREWELLS, checked=False) for way in ("fdw", "dblink")),
     Row("redis-sentinel", "stalls.py", ("--redis", "{redis}", "--sentinel", "{sentinel}"), "redis",

@@ -5,6 +5,8 @@
 upstream.py [--port N] prints its port as a line of JSON. Two ways to ask on one port:
 
   ask SIZE TAG\\n                  SIZE bytes, as answer() makes them
+  note\n                          nothing comes back
+  bye\n                           it closes
   POST /SIZE/TAG HTTP/1.1          the same as the body, once that of the request has come
   GET /upgrade HTTP/1.1            101, and from then on lines as above
 
@@ -78,6 +80,10 @@ async def serve(reader, writer):
     plain = False
     try:
         while (line := await reader.readline()):
+            if line == b"note\n":
+                continue
+            if line == b"bye\n":
+                break
             if plain or line.startswith(b"ask "):
                 size, tag = line.split()[1:]
                 await small_ones_take_time(int(size))
