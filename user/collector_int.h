@@ -38,6 +38,7 @@ struct collector {
 	bool stopping, listened;
 	unsigned int ticks;
 	uint64_t swept_ns; /* when what is gone was last looked for */
+	bool pass_failed; /* the last one broke off, which was said */
 	uint64_t started_ns, next_stats_ns;
 	const char *reason;
 };

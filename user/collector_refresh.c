@@ -187,11 +187,18 @@ void collector_refresh(struct collector *c)
 	struct walk_kept kept = {0};
 	struct item_kept item;
 	uint64_t began;
+	int e;
 
 	collector_feed(c, ITEM_ROUND, r.now, NULL, 0);
 	session_counters(c->session, c->before_pass);
 	began = collector_now();
-	session_walk(c->session, &told, &kept);
+	e = session_walk(c->session, &told, &kept);
+	if (e && !c->pass_failed)
+		fprintf(stderr,
+			"mispair: a pass over the sockets broke off: %s; what only time tells of a "
+			"connection goes untold as long as this lasts\n",
+			strerror(-e));
+	c->pass_failed = e != 0;
 	meter_pass(c->meter, collector_now() - began);
 	meter_table(c->meter, "index", kept.indexed);
 	c->met = r.told + kept.sockets;
