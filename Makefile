@@ -17,7 +17,7 @@ CFLAGS    ?= -O2 -g
 ALLCFLAGS := -std=gnu11 $(CFLAGS) $(WARN) -D_GNU_SOURCE -Iuser -I$(BUILD) $(CPPFLAGS)
 BPFFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	     -Wno-unused-parameter -Werror -Ibpf -Ibpf/shim
-LIBS      := -lbpf -lelf -lz -lzstd -ljson-c -lncursesw -ltinfo -pthread
+LIBS      := -lbpf -lcap-ng -lelf -lz -lzstd -ljson-c -lncursesw -ltinfo -pthread
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
 
 SRCS      := $(wildcard user/*.c)
@@ -63,6 +63,7 @@ UNIT_correlate_idle    := $(call USER,correlate correlate_rest track pools story
 UNIT_correlate_watch   := $(call USER,correlate correlate_rest track pools story verdict describe names)
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
+UNIT_hostcheck         := $(call USER,hostcheck names)
 UNIT_queue             := $(call USER,queue)
 UNIT_elfsyms           := $(call USER,elfsyms elfstart gopcln)
 UNIT_elfstart          := $(call USER,elfstart)

@@ -6,7 +6,7 @@
 set -eu
 
 build="gcc make clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libzstd-dev
-	uthash-dev libmicrohttpd-dev libcurl4-gnutls-dev librdkafka-dev libncurses-dev"
+	uthash-dev libcap-ng-dev libmicrohttpd-dev libcurl4-gnutls-dev librdkafka-dev libncurses-dev"
 demo="redis-server python3 python3-redis"
 test="libcmocka-dev clang-format libclang-rt-14-dev python3-aioredis redis-tools util-linux iproute2
 	libhiredis-dev libpq-dev python3-jsonschema prometheus tmux systemtap-sdt-dev"

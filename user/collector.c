@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admit.h"
 #include "collector_int.h"
 #include "procinfo.h"
 #include "version.h"
@@ -369,9 +370,10 @@ int collector_open(const struct options *o, const char *command, struct collecto
 				   .no_memory = o->no_memory};
 	struct collector *c = calloc(1, sizeof(*c));
 	struct core_opts co = {.fail_on = o->fail_on, .finding = on_finding, .ctx = c};
+	struct host_facts facts;
 	char err[512] = "";
 	uint32_t i;
-	int e;
+	int e, code;
 
 	if (!c)
 		return EXIT_FAILED;
@@ -385,13 +387,23 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	/* Nothing to find out where waits are noted already, or are never to be. */
 	c->listened =
 		so.note_sleeps || o->without & SPARE_TIMER_STARTS || o->precise == PRECISE_NEVER;
+	admit_facts(&facts, o->precise != PRECISE_NEVER);
+	code = admit(&facts, o->strict, false, &c->degraded);
+	if (code) {
+		free_collector(c);
+		return code;
+	}
 	e = session_open(&so, on_record, c, &c->session, err, sizeof(err));
 	if (e) {
 		fprintf(stderr, "mispair: %s\n", err[0] ? err : strerror(-e));
 		goto fail;
 	}
-	if (*session_degraded(c->session))
-		fprintf(stderr, "mispair: %s\n", session_degraded(c->session));
+	session_facts(c->session, &facts);
+	code = admit(&facts, o->strict, true, &c->degraded);
+	if (code) {
+		free_collector(c);
+		return code;
+	}
 	e = sinks_open(&c->sinks, o);
 	if (!e)
 		e = open_recorder(c);
@@ -457,7 +469,8 @@ void collector_start(struct collector *c)
 				  .tier = session_tier(c->session),
 				  .hooks = session_hooks(c->session),
 				  .filters = c->o->filter_text,
-				  .command = c->command};
+				  .command = c->command,
+				  .degraded = c->degraded};
 	char *body = malloc(ITEM_BODY_MAX);
 	struct utsname u;
 	size_t len;

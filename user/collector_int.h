@@ -36,6 +36,7 @@ struct collector {
 	/* The kernel's counters just before it, so that no socket is in them and met as well. */
 	uint64_t before_pass[CNT_MAX];
 	bool stopping, listened;
+	uint32_t degraded; /* a bit each of enum degraded */
 	unsigned int ticks;
 	uint64_t swept_ns; /* when what is gone was last looked for */
 	bool pass_failed; /* the last one broke off, which was said */

@@ -142,6 +142,16 @@ enum loss {
 	LOSS_MAX,
 };
 
+/* What this host or this process's privilege takes from a run; words in degraded_names[]. */
+enum degraded {
+	DEGRADED_LOCKDOWN,   /* lockdown: lockdown=integrity */
+	DEGRADED_YAMA,	     /* yama: ptrace_scope 3, nobody's memory is read */
+	DEGRADED_UPROBES,    /* uprobes: none can be attached */
+	DEGRADED_UNIX,	     /* unix: Unix sockets are not followed */
+	DEGRADED_RECEIVES,   /* receives: those that end by a timeout or a signal are not seen */
+	DEGRADED_MAX,	     /* at most 16: struct item_start */
+};
+
 struct run_stats {
 	uint64_t time_ns;
 	uint64_t sockets_tracked, sockets_total, sockets_adopted;
@@ -178,6 +188,7 @@ struct start_info {
 	const char *const *hooks; /* NULL-terminated names of attached programs */
 	const char *filters;	  /* as text, "" for none */
 	const char *command;	  /* mispair run: the command line, else NULL */
+	uint32_t degraded;	  /* a bit each of enum degraded */
 	uint64_t wall_offset_ns;  /* wall time minus CLOCK_MONOTONIC on that host, modulo 2^64 */
 	bool has_wall_offset;
 };
@@ -210,6 +221,7 @@ extern const char *const cancel_names[CANCEL_MAX];
 extern const char *const evidence_names[EVIDENCE_MAX];
 extern const char *const timeline_names[TL_MAX];
 extern const char *const loss_names[LOSS_MAX];
+extern const char *const degraded_names[DEGRADED_MAX];
 
 struct view_source_row;
 

@@ -90,6 +90,7 @@ size_t item_start_write(void *dst, size_t room, const struct item_start *fixed,
 	if (room < sizeof(s) + 16384)
 		return 0;
 	s.has_command = info->command != NULL;
+	s.degraded = (uint16_t)info->degraded;
 	s.n_hooks = 0;
 	at = put(at, end, info->version);
 	at = put(at, end, info->kernel);
@@ -136,6 +137,7 @@ void item_start_read(const void *body, struct start_info *info, const char *hook
 	info->filters = word[4];
 	info->command = s.has_command ? word[5] : NULL;
 	info->hooks = hooks;
+	info->degraded = s.degraded;
 	info->wall_offset_ns = s.wall_offset_ns;
 	info->has_wall_offset = true;
 }

@@ -44,7 +44,8 @@ enum item_kind {
 struct item_start {
 	uint64_t wall_offset_ns; /* wall time minus CLOCK_MONOTONIC, modulo 2^64 */
 	uint32_t ledgers;	 /* --ledgers */
-	uint32_t has_command;
+	uint16_t has_command;
+	uint16_t degraded; /* a bit each of enum degraded */
 	uint32_t n_hooks;
 	/* A flight recording begins in the middle: what was lost before is not lost now. */
 	uint32_t continued;

@@ -85,4 +85,12 @@ const char *const loss_names[LOSS_MAX] = {
 	[LOSS_SINK] = "sink",
 	[LOSS_PROBES] = "probes",
 };
+
+const char *const degraded_names[DEGRADED_MAX] = {
+	[DEGRADED_LOCKDOWN] = "lockdown",
+	[DEGRADED_YAMA] = "yama",
+	[DEGRADED_UPROBES] = "uprobes",
+	[DEGRADED_UNIX] = "unix",
+	[DEGRADED_RECEIVES] = "receives",
+};
 /* clang-format on */

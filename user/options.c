@@ -90,7 +90,7 @@ static const struct row {
 	 "write only so much before each likely finding, and two seconds after"},
 	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_ALL,
 	 "exit 3 from this verdict on: reused, dirty, abandoned, never (run: reused)"},
-	{OPT_STRICT, "strict", NULL, FOR_ALL, "exit 6 if evidence was lost"},
+	{OPT_STRICT, "strict", NULL, FOR_ALL, "exit 6 if evidence was lost, and 4 or 5 where this host lacks a part"},
 	{OPT_LEDGERS, "ledgers", NULL, FOR_LIVE,
 	 "report every client connection's counts at its end"},
 	{OPT_PRECISE, "precise", "WHEN", FOR_LIVE,

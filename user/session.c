@@ -146,13 +146,6 @@ static void list_hooks(struct session *s)
 	s->hooks[n] = NULL;
 }
 
-static int no_privilege(char *err, size_t errlen)
-{
-	snprintf(err, errlen,
-		 "no privilege to trace: run as root (CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE)");
-	return -EPERM;
-}
-
 /*
  * Room for the sockets that matter at a time, some 130 bytes each: for all that the host has now,
  * and for no fewer than come and go between two passes of a busy one. The tiers without a lock-free
@@ -209,8 +202,6 @@ static int check_host(char *err, size_t errlen)
 {
 	if (!access("/sys/kernel/btf/vmlinux", R_OK))
 		return 0;
-	if (errno == EACCES)
-		return no_privilege(err, errlen);
 	snprintf(err, errlen,
 		 "this kernel offers no BTF (/sys/kernel/btf/vmlinux: %s); mispair needs a "
 		 "kernel built with CONFIG_DEBUG_INFO_BTF",
@@ -245,6 +236,7 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 		snprintf(err, errlen, "%s", can.why);
 		return -EOPNOTSUPP;
 	}
+	s->no_unix = !can.unix_works;
 	if (!can.unix_works)
 		snprintf(s->degraded, sizeof(s->degraded), "Unix sockets are not followed: %s",
 			 can.why);
@@ -321,14 +313,7 @@ static int open_best(struct session *s, const struct session_opts *opts, char *e
 			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s: %s",
 						 used ? "; " : "", t->name, why);
 	}
-	if (geteuid() != 0)
-		return no_privilege(err, errlen);
-	if (tiers_locked_down())
-		snprintf(err, errlen,
-			 "this kernel is locked down (lockdown=confidentiality): nothing may trace "
-			 "it; boot it with lockdown=integrity or without. %s",
-			 all);
-	else if (opts->tier) /* the reason alone is the answer */
+	if (opts->tier) /* the reason alone is the answer */
 		snprintf(err, errlen, "this kernel does not offer the hook tier %s", all);
 	else
 		snprintf(err, errlen, "this kernel offers no hook that mispair can use: %s", all);
@@ -441,9 +426,10 @@ const char *session_tier(const struct session *s)
 	return s->tier->name;
 }
 
-const char *session_degraded(const struct session *s)
+void session_facts(const struct session *s, struct host_facts *f)
 {
-	return s->degraded;
+	f->no_unix = s->no_unix;
+	f->receives_unseen = s->tier->keyed;
 }
 
 const char *const *session_hooks(const struct session *s)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "hooks.h"
+#include "hostcheck.h"
 #include "walk.h"
 #include "../bpf/events.h"
 
@@ -153,7 +154,7 @@ int session_later(struct session *s, void (*fn)(void *arg, bool last), void *arg
 /* Calls of each adapter's functions so far. */
 int session_adapter_calls(struct session *s, uint64_t out[ADAPTER_MAX]);
 
-/* What this kernel cannot give although a tier works, as a sentence; "" for nothing. */
-const char *session_degraded(const struct session *s);
+/* What this kernel cannot give although a tier works: what hostcheck() asks of opened hooks. */
+void session_facts(const struct session *s, struct host_facts *f);
 
 #endif

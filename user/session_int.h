@@ -34,6 +34,7 @@ struct session {
 	void *ctx;
 	const struct tier *tier;
 	char degraded[192];
+	bool no_unix; /* Unix sockets are not followed */
 	const char *hooks[HOOKS_MAX + 1];
 	uint64_t bad_records;
 	int n_cpus;

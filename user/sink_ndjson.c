@@ -267,6 +267,23 @@ static void put_stats(struct line *l, const struct run_stats *s)
 
 /* ---- events ---- */
 
+static void put_degraded(struct line *l, uint32_t degraded)
+{
+	struct json_object *words = json_object_new_array(), *word;
+	int i;
+
+	for (i = 0; words && i < DEGRADED_MAX; i++) {
+		if (!(degraded & 1u << i))
+			continue;
+		word = new_string(degraded_names[i], SIZE_MAX);
+		if (!word || json_object_array_add(words, word) < 0) {
+			json_object_put(word);
+			l->failed = true;
+		}
+	}
+	put(l, "mispair.degraded", words);
+}
+
 static void on_start(void *ctx, const struct start_info *info)
 {
 	const char *const *hook = info->hooks;
@@ -292,6 +309,7 @@ static void on_start(void *ctx, const struct start_info *info)
 		}
 	}
 	put(&l, "mispair.hooks", hooks);
+	put_degraded(&l, info->degraded);
 	put_str(&l, "mispair.filters", info->filters ? info->filters : "");
 	put_known(&l, "process.command_line", info->command, SIZE_MAX);
 	emit(n, &l);

@@ -245,6 +245,7 @@ static void on_start(void *ctx, const struct start_info *info)
 	struct text *t = ctx;
 	size_t hooks = 0;
 	struct row r;
+	int i;
 
 	if (info->has_wall_offset)
 		t->wall_offset = info->wall_offset_ns;
@@ -263,6 +264,12 @@ static void on_start(void *ctx, const struct start_info *info)
 	if (info->filters && info->filters[0]) {
 		row_put(&r, ", only ");
 		row_user(&r, info->filters, SIZE_MAX);
+	}
+	for (i = 0; i < DEGRADED_MAX; i++) {
+		if (!(info->degraded & 1u << i))
+			continue;
+		row_put(&r, info->degraded & ((1u << i) - 1) ? " " : ", in part: ");
+		row_put(&r, degraded_names[i]);
 	}
 	if (info->command) {
 		row_put(&r, ", running ");

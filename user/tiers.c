@@ -216,22 +216,6 @@ bool tiers_skip(const struct tier *tier)
 	return major >= 7 || (major == 6 && minor >= 13 && tier == tier_named("fexit"));
 }
 
-/*
- * Locked down to confidentiality, a kernel lets neither a BPF program read its memory nor anybody
- * place a probe (LOCKDOWN_BPF_READ_KERNEL, LOCKDOWN_KPROBES); to integrity it does.
- */
-bool tiers_locked_down(void)
-{
-	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
-	char line[64] = "";
-	bool is;
-
-	is = f && fgets(line, sizeof(line), f) && strstr(line, "[confidentiality]");
-	if (f)
-		fclose(f);
-	return is;
-}
-
 int tier_args_of(const char *function)
 {
 	struct btf *btf = btf__load_vmlinux_btf();

@@ -53,9 +53,6 @@ unsigned int tiers_ticks(void);
  */
 bool tiers_skip(const struct tier *tier);
 
-/* Is the kernel locked down so far that no tier can work? */
-bool tiers_locked_down(void);
-
 /* Arguments of the running kernel's FUNCTION(), from its BTF; -1: it has none of that name. */
 int tier_args_of(const char *function);
 

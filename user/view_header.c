@@ -121,10 +121,23 @@ static void loss_causes(struct view *v, struct view_line *l)
 	}
 }
 
+/* What this host takes from it, "" for nothing. */
+static void in_part(const struct view *v, char *dst, size_t len)
+{
+	size_t used = 0;
+	int i;
+
+	dst[0] = '\0';
+	for (i = 0; i < DEGRADED_MAX && used < len; i++)
+		if (v->start.degraded & 1u << i)
+			used += (size_t)snprintf(dst + used, len - used, "%s%s",
+						 used ? " " : "IN PART: ", degraded_names[i]);
+}
+
 /* The numbers always; sparklines share what room they leave. */
 static void line_traffic(struct view *v, struct view_line *l, bool sparks)
 {
-	char sockets[48], exchanges[48], cancels[48], lost[48], number[24], bars[256];
+	char sockets[48], exchanges[48], cancels[48], lost[48], part[96], number[24], bars[256];
 	uint64_t n_lost = lost_total(&v->stats);
 	int room;
 
@@ -138,6 +151,8 @@ static void line_traffic(struct view *v, struct view_line *l, bool sparks)
 	snprintf(lost, sizeof(lost), n_lost ? "EVENTS LOST %s" : "events lost %s", number);
 	room = l->width -
 	       (int)(strlen(sockets) + strlen(exchanges) + strlen(cancels) + strlen(lost) + 3 * 2);
+	in_part(v, part, sizeof(part));
+	room -= part[0] ? (int)strlen(part) + 2 : 0;
 	/* When something is lost its causes need the room, and in a narrow line it goes first. */
 	if (n_lost)
 		view_line_field(l, 2, STYLE_ALARM, lost);
@@ -157,6 +172,8 @@ static void line_traffic(struct view *v, struct view_line *l, bool sparks)
 		loss_causes(v, l);
 	else
 		view_line_field(l, 2, STYLE_PLAIN, lost);
+	if (part[0])
+		view_line_field(l, 2, STYLE_WARN, part);
 }
 
 static uint64_t of(const struct run_stats *s, enum verdict verdict, enum confidence from,

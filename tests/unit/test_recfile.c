@@ -270,7 +270,8 @@ static void a_start_is_read_as_it_was_written(void **state)
 				.tier = "tp_btf",
 				.hooks = names,
 				.filters = "--port 1",
-				.host = "h1"},
+				.host = "h1",
+				.degraded = 1u << (DEGRADED_MAX - 1) | 1},
 			  out;
 	char *body = malloc(ITEM_BODY_MAX), *words = malloc(2 * ITEM_BODY_MAX);
 	size_t len, cut;
@@ -288,6 +289,7 @@ static void a_start_is_read_as_it_was_written(void **state)
 	assert_string_equal(out.filters, "--port 1");
 	assert_string_equal(out.host, "h1");
 	assert_null(out.command);
+	assert_int_equal(out.degraded, in.degraded);
 	assert_string_equal(out.hooks[1], "sock_recv_length");
 	assert_null(out.hooks[2]);
 	assert_int_equal(out.wall_offset_ns, 77);

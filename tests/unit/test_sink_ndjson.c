@@ -93,6 +93,7 @@ static const struct key start_keys[] = {
 	S("os.version"),
 	S("mispair.tier"),
 	A("mispair.hooks"),
+	A("mispair.degraded"),
 	S("mispair.filters"),
 	S("process.command_line"),
 	END,
@@ -216,7 +217,8 @@ static void every_other_event_has_the_agreed_keys(void **state)
 					 .tier = "tp_btf",
 					 .hooks = hooks,
 					 .filters = "",
-					 .command = "python3 x.py"};
+					 .command = "python3 x.py",
+					 .degraded = 1u << DEGRADED_YAMA | 1u << DEGRADED_RECEIVES};
 	const struct runtime_report rt = {.time_ns = MONO,
 					  .pid = 1,
 					  .comm = "python3",

@@ -356,7 +356,7 @@ static void the_longest_names_do_no_harm(void **state)
 static void start_runtime_ledger_and_loss_are_a_line_each(void **state)
 {
 	static const char *const hooks[] = { "a", "b", NULL };
-	const struct start_info start = { .time_ns = MONO, .version = "0.1", .kernel = "6.18.0", .tier = "tp_btf", .hooks = hooks, .filters = "port 6379", .command = "./app" };
+	const struct start_info start = { .time_ns = MONO, .version = "0.1", .kernel = "6.18.0", .tier = "tp_btf", .hooks = hooks, .filters = "port 6379", .command = "./app", .degraded = 1u << DEGRADED_LOCKDOWN | 1u << DEGRADED_YAMA };
 	const struct runtime_report rt = { .time_ns = MONO, .pid = 7, .comm = "python3", .runtime = "cpython", .version = "3.11", .module = "m.so", .evidence = "memory", .note = "why" };
 	const struct socket_report so = {
 		.time_ns = MONO, .pid = 7, .comm = "app", .peer_addr = "10.0.0.9", .peer_port = 6379,
@@ -372,7 +372,8 @@ static void start_runtime_ledger_and_loss_are_a_line_each(void **state)
 	x->sink->socket(x->sink->ctx, &so);
 	x->sink->lost(x->sink->ctx, MONO, LOSS_RING_FULL, 4, 40);
 	assert_string_equal(x->text,
-		"mispair 0.1 on Linux 6.18.0, tp_btf hooks (2), only port 6379, running ./app\n"
+		"mispair 0.1 on Linux 6.18.0, tp_btf hooks (2), only port 6379, in part: lockdown yama, "
+		"running ./app\n"
 		"12:00:01.123 runtime                     python3[7]        cpython 3.11  "
 		"evidence: memory  (why)\n"
 		"12:00:01.123 ledger open                 app[7]            10.0.0.9:6379          "

@@ -211,6 +211,23 @@ static void losses_and_findings_are_in_the_header(void **state)
 	assert_true(on_screen(v, "EVENTS LOST 1234"));
 }
 
+static void what_works_in_part_is_in_the_header(void **state)
+{
+	struct start_info start = {.time_ns = START, .tier = "tp_btf", .host = "h1"};
+	struct run_stats s = {.time_ns = START + S};
+	struct view *v = *state;
+
+	start.degraded = 1u << DEGRADED_YAMA | 1u << DEGRADED_UNIX;
+	view_start(v, &start);
+	view_round_begin(v, START + S);
+	view_round_end(v, &s);
+	assert_true(on_screen(v, "IN PART: yama unix"));
+	/* ... and when nothing is lacking, nothing is said. */
+	start.degraded = 0;
+	view_start(v, &start);
+	assert_false(on_screen(v, "IN PART"));
+}
+
 /* Is this on the page, however its lines are broken? */
 static bool page_says(struct view *v, const char *text)
 {
@@ -359,6 +376,7 @@ int main(void)
 		TEST(the_same_in_ascii_has_nothing_else),
 		TEST(a_hostile_name_changes_nothing_but_its_own_cell),
 		TEST(losses_and_findings_are_in_the_header),
+		TEST(what_works_in_part_is_in_the_header),
 		TEST(details_tell_each_verdict_in_words),
 		TEST(only_what_is_certain_will_happen),
 		TEST(help_names_every_column),

@@ -21,12 +21,12 @@ TRIPLET = "aarch64-linux-gnu"
 # come with the guest's root.
 DEV = ("libbpf-dev", "libelf-dev", "zlib1g-dev", "libjson-c-dev", "libcmocka-dev", "uthash-dev",
        "libbpf1", "libelf1", "zlib1g", "libjson-c5", "libcmocka0", "libzstd-dev", "libzstd1",
-       "libncurses-dev", "libncursesw6", "libtinfo6",
+       "libncurses-dev", "libncursesw6", "libtinfo6", "libcap-ng-dev", "libcap-ng0",
        # Headers only: these libraries are loaded when an option wants them.
        "libmicrohttpd-dev", "libcurl4-gnutls-dev", "librdkafka-dev")
 GUEST = ("python3-redis", "python3-aioredis", "redis-server", "redis-tools", "bpftool",
          "busybox-static", "libbpf1", "libelf1", "libjson-c5", "libzstd1", "libcmocka0",
-         "libncursesw6", "libtinfo6")
+         "libncursesw6", "libtinfo6", "libcap-ng0")
 # Of all that these depend on: libraries, Python, redis and bpftool, not Perl and the installer.
 WANTED = re.compile(r"lib(?!perl|pam|semanage|newt|slang|debian|text-|file-)[a-z0-9.+-]+(?<!-perl)"
                     r"|python3[a-z0-9.-]*|redis-.*|bpftool|busybox-static|zlib1g")
