@@ -121,7 +121,7 @@ WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corp
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
 HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
 # Processes that come, go and change while they are traced.
-HELPERS    += $(addprefix $(BUILD)/tests/,crowd launcher process_as swapper)
+HELPERS    += $(addprefix $(BUILD)/tests/,crowd launcher process_as swapper traffic)
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)
@@ -148,6 +148,11 @@ $(BPF_HELPERS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: %.c $(BUILD)/%.skel.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -I$(BUILD) $(CPPFLAGS) $< \
 		-o $@ $(LDFLAGS) -pthread -lbpf -lelf -lz
+
+$(BUILD)/tests/traffic: $(wildcard tests/system/traffic*.c tests/system/traffic*.h)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $(CPPFLAGS) $(filter %.c,$^) \
+		-o $@ $(LDFLAGS) -lbpf -lelf -lz
 
 $(BUILD)/tests/kafka_mock: tests/system/kafka_mock.c
 	@mkdir -p $(@D)

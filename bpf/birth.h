@@ -201,6 +201,38 @@ static __always_inline bool tcp_adoption(struct sock *sk)
  * A Unix stream socket has no connect hook. The client's end gets its ledger at its first send;
  * the rule that tells the ends apart costs an accepted socket a few loads a call.
  */
+#define PF_KTHREAD 0x00200000
+
+/* Is SK one of TCP's sockets below an MPTCP socket? (5.6, f870fa0b5768) */
+static __always_inline bool is_mptcp(struct sock *sk)
+{
+	struct tcp_sock *tp;
+
+	if (!bpf_core_field_exists(struct tcp_sock, is_mptcp))
+		return false;
+	tp = tcp_of(opt_kprobe, sk);
+	return tp && FIELD(opt_kprobe, tp, is_mptcp);
+}
+
+/*
+ * What an application sends and receives on an MPTCP socket passes the hooks with that socket,
+ * which has no ledger, and moves over one or more of TCP's, whose bytes are not the application's.
+ * So the first of these, which connect() makes, stands for the connection, and all that is said of
+ * it is that nothing is. Others are made by the kernel itself.
+ */
+static __noinline int mptcp_birth(struct sock *sk, __u32 tgid)
+{
+	struct task_struct *task = this_task();
+	struct ledger *l;
+
+	if (TASK_FIELD(task, flags) & PF_KTHREAD)
+		return 0;
+	l = give_birth(opt_kprobe, sk, LEDGER_GAP, meet_this_process(tgid));
+	if (l)
+		count_loss(KLOSS_MPTCP);
+	return 0;
+}
+
 static __noinline int unix_birth(struct sock *sk, __u32 tgid)
 {
 	struct ledger *l;

@@ -163,6 +163,8 @@ struct tracked {
 	__u64 uv;		/* the uv_loop_t of the loop that connected it, 0: not known */
 	__u32 uv_tries;		/* sends that did not find its stream */
 	__u32 found;		/* enum found, of the last send; findout.h */
+	__u32 unseen;		/* bytes that were taken unseen, and how often more; missed.h */
+	__u32 pad;
 };
 
 /* A socket that was open before we started. Ports as the socket has them: the peer's swapped. */
@@ -238,6 +240,8 @@ enum kernel_loss {
 	KLOSS_MAP_FULL,
 	KLOSS_LAYOUT,
 	KLOSS_RETURN,
+	KLOSS_UNSEEN,
+	KLOSS_MPTCP,
 	KLOSS_MAX,
 };
 

@@ -156,6 +156,8 @@ static __noinline int full_send(struct sock *sk, struct ledger *l, struct tcp_so
 	if (tp) {
 		in.now = tcp_now(opt_kprobe, sk, tp);
 		tcp_unread_before(sk, tp, l->queued, &in);
+		if (ledger_owed(l))
+			look_for_unseen(t, tp);
 	} else {
 		struct sock *peer = unix_peer(opt_kprobe, sk);
 
@@ -464,6 +466,8 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new)
 		tgid = bpf_get_current_pid_tgid() >> 32;
 		if (!wanted_here(sk, tgid))
 			return 0;
+		if (is_mptcp(sk))
+			return mptcp_birth(sk, tgid);
 		l = give_birth(opt_kprobe, sk, 0, meet_this_process(tgid));
 		if (l)
 			uv_learn((struct tracked *)l, tgid);

@@ -76,4 +76,38 @@ static __always_inline void look_for_missed(bool kp, struct tracked *t, struct t
 	}
 }
 
+/*
+ * Receives that pass no hook: splice(), TCP_ZEROCOPY_RECEIVE. TCP counts what came, and the ledger
+ * what was seen to be taken; what neither holds nor lies in the queue was taken unseen. A receive
+ * that another thread is in has moved its bytes already and is seen a little later, and for a
+ * socket that was adopted the difference begins anywhere. So only one that grows counts, the third
+ * time in a row: bytes in the upper 24 bits, times in the lower 8. Asked at sends while a reply is
+ * owed, as it is for ever then. Of TCP's own bytes only, and not in the kprobe tier, which counts
+ * by copied_seq.
+ */
+#define UNSEEN_TIMES 3
+
+static __noinline int look_for_unseen(struct tracked *t, struct tcp_sock *tp)
+{
+	__u32 taken, unseen, grown;
+
+	if (opt_kprobe || has_ulp(false, tp))
+		return 0;
+	taken = (__u32)tp->bytes_received - (tp->rcv_nxt - tp->copied_seq);
+	unseen = (taken - (__u32)t->l.rx_bytes) << 8;
+	grown = unseen - (t->unseen & ~0xffU);
+	if (!grown)
+		return 0;
+	if (grown >> 31) {
+		t->unseen = unseen;
+		return 0;
+	}
+	t->unseen = unseen | ((t->unseen + 1) & 0xff);
+	if ((t->unseen & 0xff) == UNSEEN_TIMES && !(t->l.flags & LEDGER_GAP)) {
+		t->l.flags |= LEDGER_GAP;
+		count_loss(KLOSS_UNSEEN);
+	}
+	return 0;
+}
+
 #endif

@@ -139,6 +139,8 @@ struct tcp_sock {
 	u32 snd_una;
 	u32 write_seq;
 	u64 tcp_clock_cache;
+	u64 bytes_received;
+	bool is_mptcp;
 };
 
 struct sockaddr_un {

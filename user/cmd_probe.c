@@ -5,8 +5,10 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <json-c/json.h>
 
 #include "adapters.h"
+#include "admit.h"
 #include "asyncio.h"
 #include "commands.h"
 #include "escape.h"
@@ -14,6 +16,7 @@
 #include "options.h"
 #include "session.h"
 #include "tiers.h"
+#include "traffic.h"
 #include "version.h"
 
 static void no_event(void *ctx, const struct ev_head *h)
@@ -109,24 +112,136 @@ static int show_process(uint32_t pid)
 	return EXIT_NOTHING;
 }
 
+/* What works in part or not at all, a line each. */
+static size_t show_host(void)
+{
+	struct host_finding found[HOST_FINDINGS_MAX];
+	struct host_facts f;
+	char text[2048];
+	size_t i, n;
+
+	admit_facts(&f, true);
+	n = hostcheck(&f, found);
+	for (i = 0; i < n; i++)
+		if (found[i].level == HOST_PARTIAL)
+			printf("in part   %s\n", found[i].text);
+	n = hostcheck_text(found, n, HOST_REFUSED, text, sizeof(text), NULL);
+	if (n)
+		printf("refused   %s\n", text);
+	return n;
+}
+
+static void show_traffic(void)
+{
+	size_t i;
+
+	for (i = 0; i < traffic_rows; i++) {
+		const struct traffic *t = &traffic[i];
+
+		printf("%s%-10s  %s%s%s%s%s%s\n", i ? "          " : "traffic   ",
+		       traffic_names[t->state], t->what, t->lost ? ", lost as " : "",
+		       t->lost ? t->lost : "", *t->note ? " (" : "", t->note, *t->note ? ")" : "");
+	}
+}
+
+static int add(struct json_object *to, const char *key, struct json_object *value)
+{
+	return value && !json_object_object_add(to, key, value) ? 0 : -ENOMEM;
+}
+
+static int add_row(struct json_object *rows, const struct traffic *t)
+{
+	struct json_object *row = json_object_new_object();
+	int e = row && !json_object_array_add(rows, row) ? 0 : -ENOMEM;
+
+	if (!e)
+		e = add(row, "name", json_object_new_string(t->name));
+	if (!e)
+		e = add(row, "state", json_object_new_string(traffic_names[t->state]));
+	if (!e && t->lost)
+		e = add(row, "lost", json_object_new_string(t->lost));
+	if (!e)
+		e = add(row, "what", json_object_new_string(t->what));
+	return e ? e : add(row, "note", json_object_new_string(t->note));
+}
+
+static int add_findings(struct json_object *to)
+{
+	static const char *const keys[] = {[HOST_PARTIAL] = "degraded", [HOST_REFUSED] = "refused"};
+	struct host_finding found[HOST_FINDINGS_MAX];
+	struct json_object *lists[2], *text;
+	struct host_facts f;
+	size_t i, n;
+	int e = 0, k;
+
+	for (k = 0; k < 2 && !e; k++) {
+		lists[k] = json_object_new_array();
+		e = add(to, keys[k], lists[k]);
+	}
+	admit_facts(&f, true);
+	n = hostcheck(&f, found);
+	for (i = 0; i < n && !e; i++) {
+		text = json_object_new_string(found[i].text);
+		e = text && !json_object_array_add(lists[found[i].level], text) ? 0 : -ENOMEM;
+	}
+	return e;
+}
+
+/* One object: what does not depend on which hooks are open. */
+static int show_json(void)
+{
+	struct json_object *all = json_object_new_object(), *rows = json_object_new_array();
+	int e = all ? add(all, "mispair.version", json_object_new_string(MISPAIR_VERSION))
+		    : -ENOMEM;
+	const char *text;
+	size_t i;
+
+	if (!e)
+		e = add_findings(all);
+	if (!e)
+		e = add(all, "traffic", rows);
+	for (i = 0; i < traffic_rows && !e; i++)
+		e = add_row(rows, &traffic[i]);
+	text = e ? NULL : json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN);
+	if (text)
+		puts(text);
+	else
+		fprintf(stderr, "mispair: out of memory\n");
+	json_object_put(all);
+	return text ? EXIT_NOTHING : EXIT_FAILED;
+}
+
 int cmd_probe(int argc, char **argv)
 {
 	uint64_t pid = 0;
 	int e;
 
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		puts("usage: mispair probe [PID]\n\nWhat this kernel offers, which hooks were "
-		     "chosen "
-		     "and why the others were not;\nwith PID, which runtime was found in that "
-		     "process,\nand which functions tell of cancellations there.");
+		puts("usage: mispair probe [PID]\n       mispair probe --json\n\nWhat this kernel "
+		     "offers, which hooks were chosen and why the others were not, and "
+		     "what\ntraffic "
+		     "is seen; with PID, which runtime was found in that process, and which\n"
+		     "functions tell of cancellations there. --json: the host and the traffic as "
+		     "JSON.");
 		return EXIT_NOTHING;
 	}
+	if (argc == 2 && !strcmp(argv[1], "--json"))
+		return show_json();
 	if (argc > 2 || (argc == 2 && parse_u64(argv[1], 1, 1u << 22, &pid))) {
-		fprintf(stderr, "mispair: usage: mispair probe [PID]\n");
+		fprintf(stderr, "mispair: usage: mispair probe [PID | --json]\n");
 		return EXIT_USAGE;
 	}
 	show_kernel();
+	if (show_host()) {
+		struct host_facts f;
+		uint32_t degraded;
+
+		admit_facts(&f, false);
+		return admit(&f, false, false, &degraded);
+	}
 	e = show_attached();
+	if (!e && !pid)
+		show_traffic();
 	if (!e && pid)
 		e = show_process((uint32_t)pid);
 	return e;

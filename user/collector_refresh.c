@@ -24,7 +24,7 @@ void collector_sample(struct collector *c, uint64_t now)
 	struct rusage ru;
 	int i;
 
-	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_RETURN == KLOSS_RETURN,
+	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_MPTCP == KLOSS_MPTCP,
 		       "kernel causes are a prefix");
 	memset(&s, 0, sizeof(s));
 	session_counters(c->session, s.counters);

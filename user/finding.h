@@ -134,7 +134,9 @@ enum loss {
 	LOSS_MAP_FULL,	      /* map_full: a process, loop or cancellation did not fit a map */
 	LOSS_LAYOUT,	      /* layout: a task did not look as the layout table says */
 	LOSS_RETURN,	      /* return: a probed call's return was not told (kprobe tier) */
-	LOSS_SKIPPED,	 /* skipped: the kernel did not run a program, it was running already */
+	LOSS_UNSEEN,  /* unseen: receives passed no hook (splice), the connection is unobserved */
+	LOSS_MPTCP,   /* mptcp: a connection of MPTCP's, unobserved */
+	LOSS_SKIPPED, /* skipped: the kernel did not run a program, it was running already */
 	LOSS_TRACK_FULL, /* track_full: the collector's own table of connections was full */
 	LOSS_BAD_RECORD, /* bad_record: a record of an unexpected size */
 	LOSS_SINK,	 /* sink: a line could not be written */
