@@ -142,7 +142,7 @@ static int replay_file(const struct options *o, const char *path)
 	replay(r, core, &sinks, path);
 	code = EXIT_NOTHING;
 	if (core_failed_on(core))
-		code = EXIT_FOUND;
+		code = o->found_status;
 	else if (o->strict && (core_lost(core) || rec_problem(r)))
 		code = EXIT_LOST;
 	if (sinks_failures(&sinks)) {

@@ -287,13 +287,21 @@ static int watch(struct collector *c, int fd)
 	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-/* Before any thread is made: one that does not block them would die of them for all. */
+/*
+ * Before any thread is made: one that does not block them would die of them for all. Who started us
+ * with one of them ignored (nohup, a shell's background job) wants it to stay so; blocked, it would
+ * be taken all the same.
+ */
 static void block_signals(sigset_t *set)
 {
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction now;
+	size_t i;
+
 	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
+	for (i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (sigaction(ends[i], NULL, &now) || now.sa_handler != SIG_IGN)
+			sigaddset(set, ends[i]);
 	sigprocmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -575,7 +583,7 @@ int collector_close(struct collector *c, int status)
 			       : "end");
 	collector_feed(c, ITEM_STOP, now, &stop, sizeof(stop));
 	if (core_failed_on(c->core))
-		code = EXIT_FOUND;
+		code = c->o->found_status;
 	else if (c->o->strict && core_lost(c->core))
 		code = EXIT_LOST;
 	else if (status >= 0)

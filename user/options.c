@@ -15,6 +15,7 @@
 enum {
 	OPT_JSON = 256,
 	OPT_FAIL_ON,
+	OPT_EXIT_CODE,
 	OPT_PORT,
 	OPT_PEER,
 	OPT_STRICT,
@@ -90,6 +91,8 @@ static const struct row {
 	 "write only so much before each likely finding, and two seconds after"},
 	{OPT_FAIL_ON, "fail-on", "LEVEL", FOR_ALL,
 	 "exit 3 from this verdict on: reused, dirty, abandoned, never (run: reused)"},
+	{OPT_EXIT_CODE, "exit-code", "N", FOR_ALL,
+	 "exit status of such a finding (default 3), where a command has a 3 of its own"},
 	{OPT_STRICT, "strict", NULL, FOR_ALL,
 	 "exit 6 if evidence was lost; 4, 5 where only a part works"},
 	{OPT_LEDGERS, "ledgers", NULL, FOR_LIVE,
@@ -190,6 +193,16 @@ static int parse_port(struct options *o, const char *s)
 	if (o->filters.n_ports == FILTER_MAX)
 		return bad("port", s, "too many (16 at most)");
 	o->filters.ports[o->filters.n_ports++] = (uint16_t)port;
+	return 0;
+}
+
+static int parse_exit_code(struct options *o, const char *s)
+{
+	uint64_t n;
+
+	if (parse_u64(s, 1, 255, &n))
+		return bad("exit-code", s, "a number from 1 to 255 is wanted");
+	o->found_status = (int)n;
 	return 0;
 }
 
@@ -428,6 +441,8 @@ static int apply(struct options *o, int val, const char *s)
 	case OPT_HOOK:
 	case OPT_WITHOUT:
 		return parse_word(o, val, s);
+	case OPT_EXIT_CODE:
+		return parse_exit_code(o, s);
 	case OPT_STRICT:
 		o->strict = true;
 		return 0;
@@ -492,6 +507,7 @@ int options_parse(struct options *o, enum command_bit cmd, int argc, char **argv
 	o->max_size = 1ULL << 30;
 	o->rotate_count = 5;
 	o->topic = "mispair";
+	o->found_status = EXIT_FOUND;
 	o->fail_on = cmd == FOR_RUN ? VERDICT_REUSED : VERDICT_NONE;
 	if (cmd == FOR_REPLAY)
 		memcpy(shorts, ":", 2);

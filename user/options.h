@@ -33,6 +33,7 @@ enum show { SHOW_LINES, SHOW_VIEW, SHOW_BATCH };
 struct options {
 	const char *json;     /* NULL: none; "-": stdout */
 	enum verdict fail_on; /* VERDICT_NONE: never */
+	int found_status;     /* of a finding at or above it */
 	bool strict, ledgers, verbose, quiet, ascii, no_timeline, no_memory;
 	int color; /* -1: if stdout is a terminal and NO_COLOR is not set */
 	uint64_t ring_size;

@@ -45,7 +45,40 @@ ssize_t procinfo_read_text(int dirfd, const char *name, char *buf, size_t len)
 	return err ? err : (ssize_t)used;
 }
 
-static void read_exe_name(int dirfd, char *out, size_t outlen)
+/*
+ * Where a program of the system has several names by links (redis-server is one of
+ * redis-check-rdb), the kernel knows it by the file's own, and a thread begins with the one it was
+ * started as. COMM, which a process may change, is believed only if there is a link of that name
+ * beside the file at PATH that leads to BASE; only in folders that no process of others' can make a
+ * look-up wait in. A name that only says less (python3 of python3.11) is not taken.
+ */
+static bool is_other_name(const char *path, const char *base, const char *comm)
+{
+	static const char *const folders[] = {"/usr/bin/",	  "/usr/sbin/", "/usr/local/bin/",
+					      "/usr/local/sbin/", "/bin/",	"/sbin/"};
+	char link[64], target[NAME_MAX + 1];
+	size_t i, dir = (size_t)(base - path);
+	const char *last;
+	ssize_t n;
+
+	if (!*comm || strchr(comm, '/') || !strncmp(comm, base, strlen(comm)) || *comm == '.')
+		return false;
+	for (i = 0; i < sizeof(folders) / sizeof(*folders); i++)
+		if (strlen(folders[i]) == dir && !memcmp(path, folders[i], dir))
+			break;
+	if (i == sizeof(folders) / sizeof(*folders))
+		return false;
+	snprintf(link, sizeof(link), "%s%s", folders[i], comm);
+	n = readlink(link, target, sizeof(target) - 1);
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	last = strrchr(target, '/');
+	return !strcmp(last ? last + 1 : target, base);
+}
+
+/* COMM: what its first thread is called. */
+static void read_exe_name(int dirfd, const char *comm, char *out, size_t outlen)
 {
 	static const char deleted[] = " (deleted)";
 	char path[PATH_MAX];
@@ -61,7 +94,8 @@ static void read_exe_name(int dirfd, char *out, size_t outlen)
 		path[n - (ssize_t)(sizeof(deleted) - 1)] = '\0';
 	base = strrchr(path, '/');
 	base = base ? base + 1 : path;
-	snprintf(out, outlen, "%.*s", (int)(outlen - 1), base);
+	snprintf(out, outlen, "%.*s", (int)(outlen - 1),
+		 is_other_name(path, base, comm) ? comm : base);
 }
 
 static bool is_hex(char c)
@@ -145,11 +179,25 @@ static void read_container(int dirfd, char *out, size_t outlen)
 	procinfo_container_from_cgroup(text, out, outlen);
 }
 
+/* 0 or -errno, -ESRCH where the process is gone. */
+static int read_comm(int dirfd, char *out, size_t outlen)
+{
+	char comm[80];
+	ssize_t n = procinfo_read_text(dirfd, "comm", comm, sizeof(comm));
+
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	/* Only the last newline is the file's own: a name may hold one too. */
+	if (n && comm[n - 1] == '\n')
+		comm[n - 1] = '\0';
+	snprintf(out, outlen, "%.15s", comm);
+	return 0;
+}
+
 int procinfo_read(uint32_t pid, struct procinfo *out)
 {
-	char path[32], comm[80];
-	int dirfd, err = 0;
-	ssize_t n;
+	char path[32];
+	int dirfd, err;
 
 	memset(out, 0, sizeof(*out));
 	snprintf(path, sizeof(path), "/proc/%" PRIu32, pid);
@@ -157,18 +205,13 @@ int procinfo_read(uint32_t pid, struct procinfo *out)
 	if (dirfd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
 
-	read_exe_name(dirfd, out->exe_name, sizeof(out->exe_name));
+	read_comm(dirfd, out->comm, sizeof(out->comm));
+	read_exe_name(dirfd, out->comm, out->exe_name, sizeof(out->exe_name));
 	read_container(dirfd, out->container_id, sizeof(out->container_id));
-	n = procinfo_read_text(dirfd, "comm", comm, sizeof(comm));
-	if (n < 0) {
-		err = n == -ENOENT ? -ESRCH : (int)n;
+	/* Again, and last: it was there for all of them. */
+	err = read_comm(dirfd, out->comm, sizeof(out->comm));
+	if (err)
 		memset(out, 0, sizeof(*out));
-	} else {
-		/* Only the last newline is the file's own: a name may hold one too. */
-		if (n && comm[n - 1] == '\n')
-			comm[n - 1] = '\0';
-		snprintf(out->comm, sizeof(out->comm), "%.15s", comm);
-	}
 	close(dirfd);
 	return err;
 }

@@ -11,7 +11,9 @@
 /* Sizes match struct finding. Every string is NUL-terminated and NOT escaped. */
 struct procinfo {
 	char comm[16];
-	char exe_name[64];     /* basename, "" if it has none (kernel thread) or we may not look */
+	/* Its basename, or the link by which a program of the system was started; "" if it has
+	 * none (kernel thread) or we may not look. */
+	char exe_name[64];
 	char container_id[72]; /* 64 hex digits, "" if not in a container that we know */
 };
 

@@ -29,6 +29,9 @@
 #define W_PEER_MIN    21
 #define W_PEER_MAX    44
 
+/* Kinds of runtimes that are remembered under `run`. */
+#define RUNTIMES_SAID 64
+
 struct text {
 	struct sink sink;
 	FILE *out;
@@ -37,7 +40,10 @@ struct text {
 	uint64_t failures;
 	int err; /* of the event in hand: 0 or -errno */
 	bool dead;
-	bool gap; /* the last line written is empty */
+	bool gap;     /* the last line written is empty */
+	bool command; /* mispair run: a runtime is said once, not for each process */
+	uint32_t said[RUNTIMES_SAID];
+	size_t n_said;
 	size_t w_process, w_peer;
 };
 
@@ -251,6 +257,7 @@ static void on_start(void *ctx, const struct start_info *info)
 
 	if (info->has_wall_offset)
 		t->wall_offset = info->wall_offset_ns;
+	t->command = info->command != NULL;
 	if (t->dead || t->o.quiet)
 		return;
 	while (info->hooks && info->hooks[hooks])
@@ -281,13 +288,41 @@ static void on_start(void *ctx, const struct start_info *info)
 	flush(t);
 }
 
+static uint32_t mixed(uint32_t hash, const char *s, size_t len)
+{
+	for (; len && *s; s++, len--)
+		hash = (hash ^ (unsigned char)*s) * 16777619; /* FNV-1a */
+	return (hash ^ 0xff) * 16777619;
+}
+
+/*
+ * A command may start the same compiler a hundred times: what runs it, which version, and what is
+ * known of it is a line the first time.
+ */
+static bool said_before(struct text *t, const struct runtime_report *rt)
+{
+	uint32_t hash = 2166136261;
+	size_t i;
+
+	hash = mixed(hash, rt->runtime, sizeof(rt->runtime));
+	hash = mixed(hash, rt->version, sizeof(rt->version));
+	hash = mixed(hash, rt->evidence, sizeof(rt->evidence));
+	hash = mixed(hash, rt->note, sizeof(rt->note));
+	for (i = 0; i < t->n_said; i++)
+		if (t->said[i] == hash)
+			return true;
+	if (t->n_said < RUNTIMES_SAID)
+		t->said[t->n_said++] = hash;
+	return false;
+}
+
 static void on_runtime(void *ctx, const struct runtime_report *rt)
 {
 	struct text *t = ctx;
 	size_t start;
 	struct row r;
 
-	if (t->dead || t->o.quiet)
+	if (t->dead || t->o.quiet || (t->command && said_before(t, rt)))
 		return;
 	begin(t, &r);
 	row_color(&r, SGR_DIM);

@@ -5,9 +5,11 @@ import functools
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
-from harness import Events, Skip, Trace, check, truth_of, wrong_ports
+from harness import (START_LIMIT, Events, Skip, Trace, check, end, truth_of, wait_until,
+                     wrong_ports)
 
 NOBODY = "65534"
 # With these, and as nobody, a tracer finds what root finds.
@@ -154,6 +156,38 @@ def a_host_that_lacks_nothing_is_told_to_lack_nothing(context):
     return f"told: {words}"
 
 
+def an_ignored_signal_stays_ignored(context):
+    """As a shell's background job has it, and nohup."""
+    path = context.file("events.json")
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh", *context.argv("trace", "--json", path)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: os.path.exists(path) and "mispair.start" in
+                   pathlib.Path(path).read_text(), START_LIMIT, "mispair trace starts")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        process.wait(START_LIMIT)
+    finally:
+        end(process)
+    reason = Events(pathlib.Path(path).read_text()).all[-1]["mispair.stop.reason"]
+    check(reason == "SIGTERM", f"ended by {reason}")
+    return reason
+
+
+def a_findings_status_can_be_told_from_the_commands(context):
+    """Of a command that has a status 3 of its own."""
+    server = context.echo_server()
+    client = [str(context.binary("unread37")), "--v4-port", str(server.v4), "--clean", "20"]
+    wrong = context.command("run", "--exit-code", 42, "--", "sh", "-c", '"$@"; exit 3', "sh",
+                            *client)
+    right = context.command("run", "--exit-code", 42, "--", "sh", "-c", "exit 3")
+    check((wrong.returncode, right.returncode) == (42, 3),
+          f"{wrong.returncode} with a finding, {right.returncode} without")
+    return "42 and 3"
+
+
 def tests():
     for capability in NEEDED:
         yield (f"a_missing_{capability}_is_named",
@@ -171,3 +205,6 @@ def tests():
     yield "yama_3_works_in_part", functools.partial(works_in_part, word="yama", yama=3)
     yield ("a_host_that_lacks_nothing_is_told_to_lack_nothing",
            a_host_that_lacks_nothing_is_told_to_lack_nothing)
+    yield "an_ignored_signal_stays_ignored", an_ignored_signal_stays_ignored
+    yield ("a_findings_status_can_be_told_from_the_commands",
+           a_findings_status_can_be_told_from_the_commands)

@@ -25,6 +25,9 @@ DEBIAN_PYTHON = "/usr/bin/python3"
 # bpftool is in /usr/sbin, which a plain `su` leaves out of PATH.
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 
+# What we start may be interrupted, also where we were started with that ignored (a shell's &).
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A start or a stop that takes longer than this is a failure, not slowness.
 START_LIMIT = 20
 RUN_LIMIT = 180

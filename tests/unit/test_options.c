@@ -143,6 +143,9 @@ static void run_fails_on_reused_unless_told_otherwise(void **state)
 	(void)state;
 	assert_int_equal(RUN(&o, "ls"), 0);
 	assert_int_equal(o.fail_on, VERDICT_REUSED);
+	assert_int_equal(o.found_status, EXIT_FOUND);
+	assert_int_equal(RUN(&o, "--exit-code", "42", "ls"), 0);
+	assert_int_equal(o.found_status, 42);
 	assert_int_equal(RUN(&o, "--fail-on", "never", "ls"), 0);
 	assert_int_equal(o.fail_on, VERDICT_NONE);
 }
@@ -226,6 +229,11 @@ static const struct value_case values[] = {
 	{ "--json", "-", true },
 	{ "--json", "/tmp/x", true },
 	{ "--json", "", false },
+	{ "--exit-code", "1", true },
+	{ "--exit-code", "255", true },
+	{ "--exit-code", "0", false },
+	{ "--exit-code", "256", false },
+	{ "--exit-code", "3x", false },
 	{ "--fail-on", "reused", true },
 	{ "--fail-on", "dirty", true },
 	{ "--fail-on", "abandoned", true },

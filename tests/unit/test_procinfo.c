@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Labels of a process from /proc, and the label of a port. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -203,6 +206,59 @@ static void a_process_began_when_its_stat_says(void **state)
 	assert_false(procinfo_began_at((uint32_t)pid, now));
 }
 
+/* A shell as FILE, which waits: its name for us. */
+static void name_of_shell(const char *file, const char *comm, char *name, size_t len)
+{
+	int begun[2], waits[2];
+	struct procinfo p;
+	char byte;
+	pid_t pid;
+
+	assert_return_code(pipe2(begun, O_CLOEXEC), errno);
+	assert_return_code(pipe2(waits, O_CLOEXEC), errno);
+	pid = fork();
+	if (!pid) {
+		dup2(waits[0], STDIN_FILENO);
+		if (comm)
+			execl(file, file, "-c", "printf %s \"$0\" >/proc/$$/comm; echo; read x",
+			      comm, NULL);
+		else
+			execl(file, file, "-c", "read x", NULL);
+		_exit(1);
+	}
+	close(begun[1]);
+	assert_int_equal(read(begun[0], &byte, 1), 0); /* closed by the exec */
+	do {
+		assert_int_equal(procinfo_read((uint32_t)pid, &p), 0);
+	} while (comm && strcmp(p.comm, comm));
+	/* It may have changed between two looks at it. */
+	assert_int_equal(procinfo_read((uint32_t)pid, &p), 0);
+	snprintf(name, len, "%s", p.exe_name);
+	close(begun[0]);
+	close(waits[0]);
+	close(waits[1]);
+	waitpid(pid, NULL, 0);
+}
+
+static void a_program_is_called_what_it_was_started_as(void **state)
+{
+	char own[PATH_MAX] = "", name[64];
+	const char *base;
+	ssize_t n = readlink("/usr/bin/sh", own, sizeof(own) - 1);
+
+	(void)state;
+	base = strrchr(own, '/') ? strrchr(own, '/') + 1 : own;
+	if (n <= 0 || !strncmp(base, "sh", 2))
+		skip();
+	name_of_shell("/usr/bin/sh", NULL, name, sizeof(name));
+	assert_string_equal(name, "sh");
+	/* A name of its own choice is no link to it, though there may be a program of that name. */
+	name_of_shell("/usr/bin/sh", "ls", name, sizeof(name));
+	assert_string_equal(name, base);
+	name_of_shell("/usr/bin/sh", "../bin/sh", name, sizeof(name));
+	assert_string_equal(name, base);
+}
+
 static void ports_have_the_names_of_opentelemetry(void **state)
 {
 	(void)state;
@@ -233,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_zombie_still_has_its_name),
 		cmocka_unit_test(a_process_that_ends_while_it_is_read_is_whole_or_zeroed),
 		cmocka_unit_test(a_process_began_when_its_stat_says),
+		cmocka_unit_test(a_program_is_called_what_it_was_started_as),
 		cmocka_unit_test(ports_have_the_names_of_opentelemetry),
 	};
 

@@ -526,6 +526,40 @@ static void a_reader_that_leaves_ends_the_text_quietly(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Eleven processes of one runtime, and one of which something else is known: how many lines. */
+static size_t runtime_lines(struct fixture *x, const char *command)
+{
+	const struct start_info start = {.time_ns = MONO, .version = "0.1", .command = command};
+	struct runtime_report rt = {.time_ns = MONO,
+				    .comm = "go",
+				    .runtime = "go",
+				    .version = "1.24",
+				    .evidence = "memory"};
+	const struct sink_text_opts o = {0};
+	size_t lines = 0;
+	const char *at;
+
+	open_sink(x, &o);
+	x->sink->start(x->sink->ctx, &start);
+	for (rt.pid = 1; rt.pid <= 11; rt.pid++)
+		x->sink->runtime(x->sink->ctx, &rt);
+	strcpy(rt.note, "no symbols");
+	x->sink->runtime(x->sink->ctx, &rt);
+	for (at = x->text; (at = strstr(at, " runtime ")); at++)
+		lines++;
+	return lines;
+}
+
+static void a_runtime_is_a_line_once_under_run(void **state)
+{
+	assert_int_equal(runtime_lines(*state, "go test"), 2);
+}
+
+static void a_runtime_is_a_line_for_each_process_of_a_host(void **state)
+{
+	assert_int_equal(runtime_lines(*state, NULL), 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +573,8 @@ int main(void)
 		TEST(names_of_processes_cannot_drive_the_terminal),
 		TEST(the_longest_names_do_no_harm),
 		TEST(start_runtime_ledger_and_loss_are_a_line_each),
+		TEST(a_runtime_is_a_line_once_under_run),
+		TEST(a_runtime_is_a_line_for_each_process_of_a_host),
 		TEST(the_summary_counts_and_names_what_was_lost),
 		TEST(an_empty_summary_says_so),
 		TEST(quiet_keeps_findings_and_losses),

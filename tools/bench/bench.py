@@ -91,7 +91,7 @@ class Tracer:
         await_true(started, "mispair starts")
 
     def stop(self):
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGTERM)
         self._process.wait()
         shutil.rmtree(self._directory)
 

@@ -60,7 +60,7 @@ class Tracer:
         return os.path.getsize(self.path("stdout")) > 0
 
     def stop(self):
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)
         self.process.wait()
         for closer in self.closers:
             closer()
