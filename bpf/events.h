@@ -34,8 +34,8 @@ struct ev_head {
 	__u64 ts; /* CLOCK_MONOTONIC */
 	__u32 tgid;
 	__u32 tid;
-	__u32 id; /* of process tgid (struct proc), 0: it is none that we know */
-	__u32 spare;
+	__u32 id;  /* of process tgid (struct proc), 0: it is none that we know */
+	__u32 uid; /* of the current process */
 	char comm[16];
 };
 

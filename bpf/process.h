@@ -68,7 +68,7 @@ static __always_inline void event_head_of(struct ev_head *h, __u32 kind, __u32 s
 	h->tgid = id >> 32;
 	h->tid = (__u32)id;
 	h->id = proc_id;
-	h->spare = 0;
+	h->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(h->comm, sizeof(h->comm));
 }
 

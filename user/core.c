@@ -11,6 +11,7 @@
 #include "correlate.h"
 #include "ledgers.h"
 #include "protocol.h"
+#include "tally.h"
 #include "view_source.h"
 
 #define KEEP_NAME_NS  3000000000ULL
@@ -29,6 +30,7 @@ struct known {
 	uint64_t gone_ns; /* it has ended; its sockets may still have something to say */
 	struct known *next_gone;
 	struct procinfo info;
+	uint32_t uid; /* as its last event said */
 	UT_hash_handle hh;
 	UT_hash_handle by_pid; /* the one that has this pid now */
 };
@@ -36,6 +38,7 @@ struct known {
 struct core {
 	struct core_opts o;
 	struct correlator *correlator;
+	struct tally *tally;
 	struct ledgers *ledgers; /* NULL unless --ledgers */
 	struct known *known, *current;
 	struct known *first_gone, *last_gone; /* in order of their ends */
@@ -180,9 +183,28 @@ static void on_finding(void *ctx, struct finding *f)
 	if (c->o.fail_on != VERDICT_NONE && f->verdict >= c->o.fail_on &&
 	    f->confidence >= CONF_LIKELY)
 		c->failed_on = true;
-	SINKS(c->o.sinks, finding, f);
+	SINKS(c->o.sinks, each_finding, f);
+	tally_finding(c->tally, f, k ? k->uid : 0);
 	if (c->o.finding)
 		c->o.finding(c->o.ctx, f);
+}
+
+static void on_told(void *ctx, const struct finding *f)
+{
+	SINKS(((struct core *)ctx)->o.sinks, finding, f);
+}
+
+static void on_sum(void *ctx, const struct finding_sum *s)
+{
+	SINKS(((struct core *)ctx)->o.sinks, finding_sum, s);
+}
+
+static struct tally *new_tally(struct core *c)
+{
+	const struct tally_opts to = {0};
+	struct tally_told told = {.finding = on_told, .sum = on_sum, .ctx = c};
+
+	return tally_new(&to, &told);
 }
 
 static void on_socket(void *ctx, struct socket_report *r)
@@ -222,6 +244,17 @@ static void take_fork(struct core *c, const struct ev_fork *f)
 		k->info = parent->info;
 }
 
+static void take_step(struct core *c, const struct ev_step *e)
+{
+	struct known *k = find(c, e->head.tgid, e->head.id);
+
+	if (k)
+		k->uid = e->head.uid;
+	correlate_step(c->correlator, e);
+	if (e->in.step == STEP_CLOSE)
+		tally_closed(c->tally, e->cookie);
+}
+
 static void take_event(struct core *c, const struct ev_head *h)
 {
 	struct known *k;
@@ -229,7 +262,7 @@ static void take_event(struct core *c, const struct ev_head *h)
 	c->events++;
 	switch (h->kind) {
 	case EV_STEP:
-		correlate_step(c->correlator, (const struct ev_step *)h);
+		take_step(c, (const struct ev_step *)h);
 		break;
 	case EV_LEDGER:
 		if (c->ledgers)
@@ -447,11 +480,18 @@ static void take_gap(struct core *c)
 {
 	const struct correlate_opts co = {0};
 	struct correlator *fresh = correlator_new(&co, on_finding, c);
+	struct tally *anew = new_tally(c);
 	uint64_t totals[VERDICT_MAX][CONF_MAX];
 	int v, k;
 
-	if (!fresh)
+	if (!fresh || !anew) {
+		correlator_free(fresh);
+		tally_free(anew);
 		return;
+	}
+	tally_finish(c->tally);
+	tally_free(c->tally);
+	c->tally = anew;
 	correlate_totals(c->correlator, totals);
 	for (v = 0; v < VERDICT_MAX; v++)
 		for (k = 0; k < CONF_MAX; k++)
@@ -467,6 +507,7 @@ static void finish(struct core *c, uint64_t now)
 	if (c->ledgers)
 		ledgers_finish(c->ledgers, now);
 	correlate_finish(c->correlator, now);
+	tally_finish(c->tally);
 }
 
 void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *body, size_t len)
@@ -492,6 +533,7 @@ void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *b
 		break;
 	case ITEM_TICK:
 		correlate_tick(c->correlator, now);
+		tally_tick(c->tally, now);
 		break;
 	case ITEM_ROUND:
 		take_round(c, now);
@@ -537,7 +579,10 @@ struct core *core_new(const struct core_opts *o)
 		return NULL;
 	c->o = *o;
 	c->correlator = correlator_new(&co, on_finding, c);
-	if (!c->correlator) {
+	c->tally = new_tally(c);
+	if (!c->correlator || !c->tally) {
+		correlator_free(c->correlator);
+		tally_free(c->tally);
 		free(c);
 		return NULL;
 	}
@@ -556,6 +601,7 @@ void core_free(struct core *c)
 		free(k);
 	}
 	correlator_free(c->correlator);
+	tally_free(c->tally);
 	ledgers_free(c->ledgers);
 	free(c);
 }

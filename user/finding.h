@@ -121,8 +121,28 @@ struct finding {
 	char owner_next[OWNER_TEXT]; /* "" if nobody */
 	char reason[96];	     /* one sentence for people: why this confidence */
 
+	/*
+	 * Of the same finding on this connection (tally.h): how many this event tells that none
+	 * before it has, how many there were so far, and since when. 0, 0, 0 in the core.
+	 */
+	uint64_t count, total, first_ns;
+	bool update; /* it was told whole before; no timeline */
+
 	size_t n_timeline;
 	struct timeline_entry timeline[TIMELINE_MAX];
+};
+
+/* Findings of one process and kind that were only counted, in a second of too many (tally.h). */
+struct finding_sum {
+	uint64_t time_ns, first_ns; /* of the last one and of the first one */
+	enum verdict verdict;
+	enum confidence confidence;
+	enum reuse_kind reuse;
+	enum cancel_kind cancel;
+	uint32_t pid, proc_id, uid;
+	char comm[16], exe_name[64], container_id[72]; /* as in struct finding */
+	uint64_t count;				       /* findings */
+	uint64_t connections; /* of them on a connection of which it was not told before */
 };
 
 /* Losses by cause; names in loss_names[]. Kernel and user causes share one table. */
@@ -232,7 +252,13 @@ struct sink {
 	void *ctx;
 	void (*start)(void *ctx, const struct start_info *info);
 	void (*runtime)(void *ctx, const struct runtime_report *r);
+	/*
+	 * A finding as it is told (tally.h): whole, or an update with a count; and those that were
+	 * only counted. A sink that has a row for each connection takes each finding as it comes.
+	 */
 	void (*finding)(void *ctx, const struct finding *f);
+	void (*finding_sum)(void *ctx, const struct finding_sum *s);
+	void (*each_finding)(void *ctx, const struct finding *f);
 	void (*socket)(void *ctx, const struct socket_report *s);
 	void (*stats)(void *ctx, const struct run_stats *s);
 	void (*lost)(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count, uint64_t total);

@@ -152,7 +152,7 @@ struct sink *sink_batch_new(FILE *out, const struct options *o)
 	b->sink = (struct sink){
 		.ctx = b,
 		.start = on_start,
-		.finding = on_finding,
+		.each_finding = on_finding,
 		.round_begin = on_round_begin,
 		.row = on_row,
 		.row_gone = on_row_gone,

@@ -353,11 +353,31 @@ static const char *finding_event(enum verdict verdict)
 	}
 }
 
-static const char *finding_severity(const struct finding *f)
+static const char *finding_severity(enum verdict verdict, enum confidence confidence)
 {
-	if (f->verdict < VERDICT_ABANDONED)
+	if (verdict < VERDICT_ABANDONED)
 		return "INFO";
-	return f->verdict == VERDICT_REUSED && f->confidence >= CONF_LIKELY ? "ERROR" : "WARN";
+	return verdict == VERDICT_REUSED && confidence >= CONF_LIKELY ? "ERROR" : "WARN";
+}
+
+/* A time as the clock that this process knows it, in a place of its own. */
+static void put_instant(struct ndjson *n, struct line *l, const char *key, uint64_t time_ns)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, time_ns + n->wall_offset);
+	put_str(l, key, text);
+}
+
+/* No count: it is one, and the first. */
+static void put_count(struct ndjson *n, struct line *l, const struct finding *f)
+{
+	if (!f->update && f->total <= 1)
+		return;
+	put_u64(l, "mispair.count", f->count);
+	put_u64(l, "mispair.total", f->total);
+	put_instant(n, l, "mispair.first_unix_nano", f->first_ns);
+	put_bool(l, "mispair.update", f->update);
 }
 
 static void put_cancel(struct line *l, const struct finding *f)
@@ -407,7 +427,7 @@ static void on_finding(void *ctx, const struct finding *f)
 
 	if (!event)
 		return;
-	begin(n, &l, f->time_ns, event, finding_severity(f));
+	begin(n, &l, f->time_ns, event, finding_severity(f->verdict, f->confidence));
 	l.finding = true;
 	put_u64(&l, "process.pid", f->pid);
 	if (f->tid)
@@ -431,7 +451,35 @@ static void on_finding(void *ctx, const struct finding *f)
 	put_known(&l, "mispair.owner.previous", f->owner_prev, sizeof(f->owner_prev));
 	put_known(&l, "mispair.owner.next", f->owner_next, sizeof(f->owner_next));
 	put_known(&l, "mispair.reason", f->reason, sizeof(f->reason));
+	put_count(n, &l, f);
 	put_timeline(&l, f);
+	emit(n, &l);
+}
+
+static void on_finding_sum(void *ctx, const struct finding_sum *s)
+{
+	struct ndjson *n = ctx;
+	struct line l;
+
+	if (!finding_event(s->verdict))
+		return;
+	begin(n, &l, s->time_ns, "mispair.findings", finding_severity(s->verdict, s->confidence));
+	l.finding = true;
+	put_u64(&l, "process.pid", s->pid);
+	put_known(&l, "process.executable.name", s->exe_name, sizeof(s->exe_name));
+	put_known(&l, "mispair.process.comm", s->comm, sizeof(s->comm));
+	put_known(&l, "container.id", s->container_id, sizeof(s->container_id));
+	put_u64(&l, "mispair.user.id", s->uid);
+	put_str(&l, "mispair.verdict", verdict_names[s->verdict]);
+	if (s->reuse != REUSE_NONE && s->reuse < REUSE_MAX)
+		put_str(&l, "mispair.reuse.kind", reuse_names[s->reuse]);
+	if (s->confidence != CONF_NONE && s->confidence < CONF_MAX)
+		put_str(&l, "mispair.confidence", confidence_names[s->confidence]);
+	if (s->cancel != CANCEL_NONE && s->cancel < CANCEL_MAX)
+		put_str(&l, "mispair.cancel.kind", cancel_names[s->cancel]);
+	put_u64(&l, "mispair.count", s->count);
+	put_u64(&l, "mispair.connections", s->connections);
+	put_instant(n, &l, "mispair.first_unix_nano", s->first_ns);
 	emit(n, &l);
 }
 
@@ -533,6 +581,7 @@ struct sink *sink_ndjson_new_empty(void)
 		.start = on_start,
 		.runtime = on_runtime,
 		.finding = on_finding,
+		.finding_sum = on_finding_sum,
 		.socket = on_socket,
 		.stats = on_stats,
 		.lost = on_lost,

@@ -62,6 +62,7 @@ static const char *const loss_words[LOSS_MAX] = {
 	[LOSS_TRACK_FULL] = "the table of connections was full",
 	[LOSS_BAD_RECORD] = "a record had an unexpected size",
 	[LOSS_SINK] = "lines of output could not be written",
+	[LOSS_PROBES] = "probes were not attached, for want of descriptors",
 };
 
 /* ---- pieces of lines ---- */
@@ -176,22 +177,24 @@ static void put_owners(struct row *r, const struct finding *f)
 }
 
 /* "REUSED outstanding certain", in its own columns. */
-static void put_label(struct row *r, const struct finding *f, bool graded)
+static void put_label(struct row *r, enum verdict verdict, enum reuse_kind reuse,
+		      enum confidence confidence)
 {
-	bool alarm = f->verdict == VERDICT_REUSED && f->confidence >= CONF_LIKELY;
+	bool alarm = verdict == VERDICT_REUSED && confidence >= CONF_LIKELY;
+	bool graded = verdict >= VERDICT_ABANDONED;
 	size_t start = r->col;
 
 	if (graded) {
 		row_color(r, alarm ? SGR_ALARM : SGR_WARN);
-		put_upper(r, verdict_names[f->verdict]);
+		put_upper(r, verdict_names[verdict]);
 	} else {
-		row_put(r, verdict_names[f->verdict]);
+		row_put(r, verdict_names[verdict]);
 	}
-	if (f->reuse > REUSE_NONE && f->reuse < REUSE_MAX)
-		row_fmt(r, " %s", reuse_names[f->reuse]);
+	if (reuse > REUSE_NONE && reuse < REUSE_MAX)
+		row_fmt(r, " %s", reuse_names[reuse]);
 	row_pad(r, start + W_LABEL + 1);
-	if (f->confidence > CONF_NONE && f->confidence < CONF_MAX)
-		row_put(r, confidence_names[f->confidence]);
+	if (confidence > CONF_NONE && confidence < CONF_MAX)
+		row_put(r, confidence_names[confidence]);
 	if (graded)
 		row_color(r, NULL);
 	row_pad(r, start + W_LABEL + 1 + W_CONFIDENCE + 2);
@@ -213,7 +216,7 @@ static void on_finding(void *ctx, const struct finding *f)
 	if (!graded)
 		row_color(&r, SGR_DIM);
 	put_time(t, &r, f->time_ns);
-	put_label(&r, f, graded);
+	put_label(&r, f->verdict, f->reuse, f->confidence);
 	start = r.col;
 	if (f->exe_name[0])
 		put_process(&r, f->exe_name, sizeof(f->exe_name), f->pid);
@@ -235,16 +238,48 @@ static void on_finding(void *ctx, const struct finding *f)
 		row_put(&r, "  ");
 		row_user(&r, f->reason, sizeof(f->reason));
 	}
+	if (f->update)
+		row_fmt(&r, "  %" PRIu64 " more, %" PRIu64 " so far", f->count, f->total);
 	if (!graded)
 		row_color(&r, NULL);
 	end(t, &r);
-	if (graded && t->o.show_timeline) {
+	if (graded && t->o.show_timeline && !f->update) {
 		int ret = text_chart_draw(t->out, f, t->o.ascii, t->o.color);
 
 		t->gap = true;
 		if (!t->err)
 			t->err = ret;
 	}
+	flush(t);
+}
+
+/* So many of a second that they are not told one by one. */
+static void on_finding_sum(void *ctx, const struct finding_sum *s)
+{
+	bool graded = s->verdict >= VERDICT_ABANDONED;
+	struct text *t = ctx;
+	size_t start;
+	struct row r;
+
+	if (t->dead || s->verdict == VERDICT_NONE || s->verdict >= VERDICT_MAX ||
+	    (t->o.quiet && !graded))
+		return;
+	begin(t, &r);
+	if (!graded)
+		row_color(&r, SGR_DIM);
+	put_time(t, &r, s->time_ns);
+	put_label(&r, s->verdict, s->reuse, s->confidence);
+	start = r.col;
+	if (s->exe_name[0])
+		put_process(&r, s->exe_name, sizeof(s->exe_name), s->pid);
+	else
+		put_process(&r, s->comm, sizeof(s->comm), s->pid);
+	end_column(&r, start, &t->w_process, W_PROCESS_MAX);
+	row_fmt(&r, "%" PRIu64 " more, on %" PRIu64 " connections not told one by one", s->count,
+		s->connections);
+	if (!graded)
+		row_color(&r, NULL);
+	end(t, &r);
 	flush(t);
 }
 
@@ -580,6 +615,7 @@ struct sink *sink_text_new(FILE *out, const struct sink_text_opts *o)
 		.start = on_start,
 		.runtime = on_runtime,
 		.finding = on_finding,
+		.finding_sum = on_finding_sum,
 		.socket = on_socket,
 		/* No .stats: the live view shows them better than a line would. */
 		.lost = on_lost,

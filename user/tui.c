@@ -269,7 +269,7 @@ struct sink *tui_new(const struct options *o)
 	t->sink = (struct sink){
 		.ctx = t,
 		.start = on_start,
-		.finding = on_finding,
+		.each_finding = on_finding,
 		.round_begin = on_round_begin,
 		.row = on_row,
 		.round_end = on_round_end,

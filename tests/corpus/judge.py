@@ -47,7 +47,8 @@ def key_of(event):
 
 
 def short(event):
-    return event["event.name"].removeprefix("mispair.").split(".")[-1]
+    return event.get("mispair.verdict") or \
+        event["event.name"].removeprefix("mispair.").split(".")[-1]
 
 
 def was_reused(connection):
@@ -108,10 +109,13 @@ class Judgement:
             verdict, confidence = short(event), event.get("mispair.confidence")
             if verdict not in VERDICTS:
                 continue
-            self.counts[verdict, confidence] += 1
+            count = event.get("mispair.count", 1)
+            self.counts[verdict, confidence] += count
             kind = event.get("mispair.cancel.kind")
             if kind and verdict not in ("unobserved",):
-                self.kinds[kind] += 1
+                self.kinds[kind] += count
+            if event["event.name"] == "mispair.findings":
+                continue  # of no connection
             key = key_of(event)
             self._mentioned[key].add(verdict)
             if confidence in ALARM:

@@ -65,7 +65,7 @@ def metrics_agree_with_the_events(context):
     trace = context.trace("--port", port, "--metrics", at, "--metrics-file", path)
     url = f"http://127.0.0.1:{at}/metrics"
     truth_of(single(context, port))
-    wait_until(lambda: len(trace.so_far().named("connection.reused")) ==
+    wait_until(lambda: trace.so_far().findings("reused") ==
                reused(fetch(url)[2]) > 0, START_LIMIT, "the metrics have the findings")
     status, kind, text = fetch(url)
     check(status == 200 and kind.startswith("text/plain; version=0.0.4"), f"{status} {kind}")
@@ -89,7 +89,7 @@ def metrics_agree_with_the_events(context):
     check(os.stat(path).st_mode & 0o777 == 0o644, "node_exporter cannot read the file")
     check(os.listdir(os.path.dirname(path)).count("mispair.prom") == 1, "the file")
     check(not [n for n in os.listdir(os.path.dirname(path)) if n.endswith(".tmp")], "left over")
-    check(reused(last) == len(events.named("connection.reused")), "the last file's findings")
+    check(reused(last) == events.findings("reused"), "the last file's findings")
     stop, seen = events.all[-1], samples(last)
     for key, series in (("mispair.requests", "mispair_exchanges_total"),
                         ("mispair.replies", "mispair_replies_total"),
@@ -161,12 +161,12 @@ def a_real_prometheus_answers_a_query_for_findings(context):
 
     try:
         truth_of(single(context, port))
-        wait_until(lambda: (answer() or 0) == len(trace.so_far().named("connection.reused")) > 0,
+        wait_until(lambda: (answer() or 0) == trace.so_far().findings("reused") > 0,
                    60, "Prometheus has the findings")
         value = answer()
     finally:
         end(server)
-    told = len(trace.finish().named("connection.reused"))
+    told = trace.finish().findings("reused")
     # What waits for its due time is told at the end.
     check(0 < value <= told, f"Prometheus says {value}, {told} were told")
     return f"{value:.0f} findings"

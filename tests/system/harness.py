@@ -125,6 +125,16 @@ def end(process):
             process.wait()
 
 
+def told_by(event):
+    """How many findings an event tells that none before it has."""
+    return event.get("mispair.count", 1)
+
+
+def verdict_of(event):
+    """Of a finding, or of a sum of findings."""
+    return event.get("mispair.verdict") or event["event.name"].rpartition(".")[2]
+
+
 class Events:
     """The NDJSON of one run of mispair; every line of it is valid against the schema."""
 
@@ -161,9 +171,17 @@ class Events:
                 and (pid is None or event.get("process.pid") == pid)]
 
     def ports(self, name, pid):
-        """How often an event came for each local port, as the truth spells it."""
-        return collections.Counter(str(event.get("network.local.port"))
-                                   for event in self.named(name, pid))
+        """How many findings there were for each local port, as the truth spells it."""
+        ports = collections.Counter()
+        for event in self.named(name, pid):
+            ports[str(event.get("network.local.port"))] += told_by(event)
+        return ports
+
+    def findings(self, name, pid=None):
+        """How many there were of "reused", "dirty" and so on, one by one or in sums."""
+        return sum(told_by(event) for event in self.all
+                   if verdict_of(event) == name
+                   and (pid is None or event.get("process.pid") == pid))
 
     def skipped(self):
         """Programs that the kernel did not run since they were running already, as mispair has told.
@@ -175,8 +193,10 @@ class Events:
                    if event["mispair.lost.reason"] == "skipped")
 
     def alarms(self):
+        """Of connections; a sum is about none."""
         return [event for event in self.all
-                if event.get("mispair.confidence") in ("likely", "certain")]
+                if event.get("mispair.confidence") in ("likely", "certain")
+                and event["event.name"] != "mispair.findings"]
 
     def lost(self):
         return sum(event["mispair.lost.count"] for event in self.named("lost"))

@@ -15,7 +15,7 @@
 #define COOKIE 77
 
 struct heard {
-	int starts, findings, lost, stats, stops;
+	int starts, findings, each, lost, stats, stops;
 	struct finding finding;
 	struct run_stats last;
 	char host[65], reason[64];
@@ -44,6 +44,12 @@ static void on_finding(void *ctx, const struct finding *f)
 
 	h->findings++;
 	h->finding = *f;
+}
+
+static void on_each_finding(void *ctx, const struct finding *f)
+{
+	(void)f;
+	((struct heard *)ctx)->each++;
 }
 
 static void on_stats(void *ctx, const struct run_stats *s)
@@ -122,11 +128,11 @@ static void start(struct fixture *x, bool continued)
 }
 
 /* A reuse that the ledger proves: cancelled by name, and nothing has come back. */
-static void reuse_by(struct fixture *x, uint32_t id, uint64_t now)
+static void reuse_on(struct fixture *x, uint64_t cookie, uint32_t id, uint64_t now)
 {
 	struct ev_step e = {
 		.head = {.kind = EV_STEP, .size = sizeof(e), .ts = now, .tgid = PID, .tid = PID},
-		.cookie = COOKIE,
+		.cookie = cookie,
 		.l = {.requests = 9,
 		      .replies = 8,
 		      .req_ns = now - 5,
@@ -154,6 +160,11 @@ static void reuse_by(struct fixture *x, uint32_t id, uint64_t now)
 	e.l.owner = e.who;
 	e.in = (struct ledger_in){.now = now, .step = STEP_RECV, .what = LE_REPLY, .bytes = 5};
 	core_input(x->core, ITEM_EVENT, now, &e, sizeof(e));
+}
+
+static void reuse_by(struct fixture *x, uint32_t id, uint64_t now)
+{
+	reuse_on(x, COOKIE, id, now);
 }
 
 static void reuse(struct fixture *x, uint64_t now)
@@ -232,8 +243,34 @@ static void the_name_of_one_process_is_never_on_the_finding_of_another_with_its_
 	reuse_by(x, 6, 2000);
 	assert_string_equal(x->heard.finding.exe_name, "");
 	process_with_id(x, 6, "python3.11");
-	reuse_by(x, 6, 3000);
+	reuse_on(x, COOKIE + 1, 6, 3000);
 	assert_string_equal(x->heard.finding.exe_name, "python3.11");
+}
+
+/* To a sink that shows connections, to who is told after the sinks, and to totals, each counts. */
+static void a_finding_that_is_repeated_is_told_once_and_counted(void **state)
+{
+	struct item_stop stop = {.command_status = -1, .reason = "end"};
+	struct fixture *x = *state;
+	uint64_t reused = 0;
+	int i;
+
+	start(x, false);
+	x->sink.each_finding = on_each_finding;
+	for (i = 0; i < 50; i++)
+		reuse(x, 1000 + (uint64_t)i * 1000);
+	assert_int_equal(x->heard.findings, 1);
+	assert_int_equal(x->heard.each, 50);
+	assert_int_equal(x->told, 50);
+	core_input(x->core, ITEM_FINISH, 100000, NULL, 0);
+	core_input(x->core, ITEM_STOP, 100000, &stop, sizeof(stop));
+	assert_int_equal(x->heard.findings, 2);
+	assert_true(x->heard.finding.update);
+	assert_int_equal(x->heard.finding.count, 49);
+	assert_int_equal(x->heard.finding.total, 50);
+	for (i = 0; i < CONF_MAX; i++)
+		reused += x->heard.last.findings[VERDICT_REUSED][i];
+	assert_int_equal(reused, 50);
 }
 
 static void after_an_exec_both_programs_keep_their_names(void **state)
@@ -513,6 +550,7 @@ int main(void)
 		TEST(a_finding_has_the_name_that_was_told_before),
 		TEST(a_name_outlives_its_process_for_a_while),
 		TEST(the_name_of_one_process_is_never_on_the_finding_of_another_with_its_pid),
+		TEST(a_finding_that_is_repeated_is_told_once_and_counted),
 		TEST(after_an_exec_both_programs_keep_their_names),
 		TEST(an_answer_about_an_older_process_does_not_replace_the_one_that_lives),
 		TEST(an_exit_with_another_id_is_somebody_elses),

@@ -69,17 +69,20 @@ static void same_words(struct json_object *prop, const char *const *names, int f
 
 static void every_enum_has_the_programs_words(void **state)
 {
-	struct json_object *s = *state, *conf = NULL;
+	struct json_object *s = *state, *defs = NULL, *words = NULL;
 
-	same_words(property(s, "finding", "mispair.cancel.kind"), cancel_names, 1, CANCEL_MAX);
 	same_words(property(s, "finding", "mispair.cancel.evidence"), evidence_names, 1,
 		   EVIDENCE_MAX);
-	same_words(property(s, "event.reused", "mispair.reuse.kind"), reuse_names, 1, REUSE_MAX);
+	same_words(property(s, "event.findings", "mispair.verdict"), verdict_names, 1, VERDICT_MAX);
 	same_words(property(s, "timeline_entry", "what"), timeline_names, 0, TL_MAX);
 	same_words(property(s, "event.lost", "mispair.lost.reason"), loss_names, 0, LOSS_MAX);
-	assert_true(json_object_object_get_ex(s, "$defs", &conf));
-	assert_true(json_object_object_get_ex(conf, "confidence", &conf));
-	same_words(conf, confidence_names, 1, CONF_MAX);
+	assert_true(json_object_object_get_ex(s, "$defs", &defs));
+	assert_true(json_object_object_get_ex(defs, "confidence", &words));
+	same_words(words, confidence_names, 1, CONF_MAX);
+	assert_true(json_object_object_get_ex(defs, "cancel_kind", &words));
+	same_words(words, cancel_names, 1, CANCEL_MAX);
+	assert_true(json_object_object_get_ex(defs, "reuse_kind", &words));
+	same_words(words, reuse_names, 1, REUSE_MAX);
 }
 
 static void stats_have_a_key_for_every_loss_and_every_kind_of_finding(void **state)

@@ -353,6 +353,71 @@ static void a_signal_that_killed_the_command_is_told_from_a_status(void **state)
 	json_object_put(obj);
 }
 
+/* A first finding is one; an update says how many, and since when; a sum has no connection. */
+static void counts_are_told_where_there_is_more_than_one(void **state)
+{
+	const struct finding_sum sum = {.time_ns = MONO + 5,
+					.first_ns = MONO,
+					.verdict = VERDICT_REUSED,
+					.confidence = CONF_LIKELY,
+					.reuse = REUSE_UNREAD,
+					.cancel = CANCEL_UNSEEN,
+					.pid = 4242,
+					.uid = 65534,
+					.comm = "flood",
+					.count = 12,
+					.connections = 3};
+	struct fixture *x = *state;
+	struct json_object *obj;
+	char first[24];
+	struct finding f;
+
+	full_finding(&f);
+	f.count = f.total = 1;
+	open_sink(x);
+	x->sink->finding(x->sink->ctx, &f);
+	close_sink(x);
+	obj = only_line(x);
+	assert_null(str_of(obj, "mispair.count"));
+	assert_null(str_of(obj, "mispair.update"));
+	json_object_put(obj);
+
+	f.update = true;
+	f.n_timeline = 0;
+	f.count = 7;
+	f.total = 8;
+	f.first_ns = MONO - 1000;
+	open_sink(x);
+	x->sink->finding(x->sink->ctx, &f);
+	close_sink(x);
+	obj = only_line(x);
+	assert_string_equal(str_of(obj, "event.name"), "mispair.connection.reused");
+	assert_string_equal(str_of(obj, "mispair.count"), "7");
+	assert_string_equal(str_of(obj, "mispair.total"), "8");
+	assert_string_equal(str_of(obj, "mispair.update"), "true");
+	snprintf(first, sizeof(first), "%llu",
+		 strtoull(str_of(obj, "time_unix_nano"), NULL, 10) - 1000);
+	assert_string_equal(str_of(obj, "mispair.first_unix_nano"), first);
+	assert_null(str_of(obj, "mispair.timeline"));
+	json_object_put(obj);
+
+	open_sink(x);
+	x->sink->finding_sum(x->sink->ctx, &sum);
+	close_sink(x);
+	obj = only_line(x);
+	assert_string_equal(str_of(obj, "event.name"), "mispair.findings");
+	assert_string_equal(str_of(obj, "severity.text"), "ERROR");
+	assert_string_equal(str_of(obj, "mispair.verdict"), "reused");
+	assert_string_equal(str_of(obj, "mispair.confidence"), "likely");
+	assert_string_equal(str_of(obj, "mispair.reuse.kind"), "unread");
+	assert_string_equal(str_of(obj, "mispair.cancel.kind"), "unseen");
+	assert_string_equal(str_of(obj, "mispair.count"), "12");
+	assert_string_equal(str_of(obj, "mispair.connections"), "3");
+	assert_string_equal(str_of(obj, "mispair.user.id"), "65534");
+	assert_null(str_of(obj, "mispair.socket.cookie"));
+	json_object_put(obj);
+}
+
 static void the_tables_of_names_are_complete(void **state)
 {
 	const struct {
@@ -486,6 +551,7 @@ int main(void)
 		TEST(what_is_unknown_has_no_key),
 		TEST(large_numbers_survive_whole),
 		TEST(a_signal_that_killed_the_command_is_told_from_a_status),
+		TEST(counts_are_told_where_there_is_more_than_one),
 		TEST(the_tables_of_names_are_complete),
 		TEST(hostile_names_stay_inside_their_strings),
 		TEST(strings_without_an_end_and_counts_beyond_the_array_are_contained),

@@ -118,7 +118,7 @@ static void tell(struct sink *sink, struct finding *f, size_t n, const struct ti
 {
 	f->n_timeline = n;
 	memcpy(f->timeline, e, n * sizeof(*e));
-	sink->finding(sink->ctx, f);
+	sink->each_finding(sink->ctx, f);
 }
 
 #define ALICE "get-title:Alice 0x7f21ff6347c0"
