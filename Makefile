@@ -122,7 +122,7 @@ WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corp
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
 HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
 # Processes that come, go and change while they are traced.
-HELPERS    += $(addprefix $(BUILD)/tests/,crowd launcher process_as swapper traffic)
+HELPERS    += $(addprefix $(BUILD)/tests/,crowd flood launcher process_as swapper traffic)
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)

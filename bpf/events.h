@@ -242,6 +242,7 @@ enum kernel_loss {
 	KLOSS_RETURN,
 	KLOSS_UNSEEN,
 	KLOSS_MPTCP,
+	KLOSS_THROTTLED,
 	KLOSS_MAX,
 };
 
@@ -281,7 +282,32 @@ struct proc {
 	__u8 asked;	/* the collector was told of it */
 	__u8 inherited; /* born of a process that we know: its first connection is told all the same
 			 */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 uid; /* when it last did something itself */
+};
+
+/* Whose share of the ring (budget.h). */
+struct share_key {
+	__u32 number; /* a process, or a user */
+	__u32 id;     /* of the process */
+	__u32 user;   /* 1: it is a user */
+};
+
+struct share {
+	__u32 epoch; /* of the ring, in which that was used */
+	__u32 used;  /* bytes */
+};
+
+struct throttled_key {
+	__u32 tgid;
+	__u32 id;
+};
+
+struct throttled {
+	__u64 count;
+	__u32 uid;
+	__u32 pad;
+	char comm[16]; /* of a thread of it, "" if not known */
 };
 
 /* What the collector has answered about process ID; key: tgid. Written by the collector, but for

@@ -226,7 +226,7 @@ static __always_inline void tell_proof(struct proc_rt *rt)
 
 	if (rt->told || !rt->validated)
 		return;
-	h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
+	h = ring_open() ? bpf_ringbuf_reserve(&ring, sizeof(*h), 0) : 0;
 	if (!h) {
 		count_loss(KLOSS_RING_FULL); /* the next send tries again */
 		return;

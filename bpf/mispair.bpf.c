@@ -22,6 +22,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define MSG_PEEK     2
 #define MSG_ERRQUEUE 0x2000
 
+#include "budget.h"
 #include "process.h"
 #include "sock.h"
 #include "threads.h"
@@ -62,8 +63,13 @@ static __always_inline int emit_from(struct sock *sk, struct sock *named, struct
 				     struct ledger_in *in, struct owner *who,
 				     struct cancel_info *ci)
 {
-	struct ev_step *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	struct ev_step *e;
 
+	if (!within_share(l, sizeof(*e))) {
+		l->flags |= LEDGER_GAP;
+		return -1;
+	}
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		count_loss(KLOSS_RING_FULL);
 		l->flags |= LEDGER_GAP;
@@ -391,7 +397,7 @@ static __always_inline void last_words(struct sock *sk, struct sock *named, stru
 	count(CNT_REQUESTS, l->requests);
 	count(CNT_REPLIES, l->replies);
 	count(CNT_ENDED, 1);
-	if (!opt_ledgers)
+	if (!opt_ledgers || !within_share(l, sizeof(*e)))
 		return;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {

@@ -63,7 +63,7 @@ static __noinline int loop_is_ours(__u64 loop, __u32 tgid, __u32 id)
 		bpf_map_delete_elem(&loops, &key);
 	if (bpf_map_update_elem(&loops, &key, &loop_asked, BPF_NOEXIST))
 		return -1;
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	e = ring_open() ? bpf_ringbuf_reserve(&ring, sizeof(*e), 0) : 0;
 	if (!e) {
 		count_loss(KLOSS_RING_FULL);
 		bpf_map_delete_elem(&loops, &key);

@@ -23,11 +23,6 @@ static __always_inline __u32 next_id(void)
 	return id ? id : 1;
 }
 
-static __always_inline struct proc *proc_of(__u32 tgid)
-{
-	return bpf_map_lookup_elem(&procs, &tgid);
-}
-
 /* The id of process TGID, 0: we do not know it. */
 static __noinline __u32 id_of(__u32 tgid)
 {
@@ -79,8 +74,10 @@ static __always_inline void event_head(struct ev_head *h, __u32 kind, __u32 size
 
 static __always_inline int emit_head(__u32 kind, __u32 id)
 {
-	struct ev_head *h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
+	struct ev_head *h = 0;
 
+	if (kind == EV_EXEC || ring_open())
+		h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
 	if (!h) {
 		count_loss(KLOSS_RING_FULL);
 		return -1;
@@ -114,6 +111,8 @@ static __noinline __u32 meet_process(__u32 tgid, __u32 tid, __u64 start)
 			return p->id;
 	} else {
 		fresh.id = next_id();
+		if (!tid)
+			fresh.uid = (__u32)bpf_get_current_uid_gid();
 		if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_NOEXIST) &&
 		    !bpf_map_lookup_elem(&procs, &tgid)) {
 			count_loss(KLOSS_MAP_FULL);
@@ -160,7 +159,10 @@ static __always_inline __u32 meet_this_process(__u32 tgid)
 static __always_inline void child_is_born(struct proc *p, __u32 from, struct task_struct *child,
 					  __u32 to)
 {
-	struct proc fresh = {.start = child->start_boottime, .id = next_id(), .inherited = 1};
+	struct proc fresh = {.start = child->start_boottime,
+			     .id = next_id(),
+			     .inherited = 1,
+			     .uid = (__u32)bpf_get_current_uid_gid()};
 	struct proc_rt *rt = answer_about(p, from), *copy;
 	struct ev_fork *e;
 
@@ -271,6 +273,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 		return 0;
 	fresh.id = next_id();
 	fresh.start = start_of(task);
+	fresh.uid = (__u32)bpf_get_current_uid_gid();
 	if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY))
 		count_loss(KLOSS_MAP_FULL);
 	bpf_map_delete_elem(&runtimes, &tgid);

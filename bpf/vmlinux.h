@@ -44,6 +44,12 @@ enum {
 	BPF_RB_FORCE_WAKEUP = 2,
 };
 
+/* What bpf_ringbuf_query() tells. */
+enum {
+	BPF_RB_AVAIL_DATA = 0,
+	BPF_RB_RING_SIZE = 1,
+};
+
 /* Only the names count: whether the running kernel has them is asked by CO-RE. */
 enum bpf_func_id {
 	BPF_FUNC_get_current_task_btf = 158,

@@ -38,8 +38,10 @@ struct collector {
 	bool stopping, listened;
 	uint32_t degraded; /* a bit each of enum degraded */
 	unsigned int ticks;
-	uint64_t swept_ns; /* when what is gone was last looked for */
-	bool pass_failed; /* the last one broke off, which was said */
+	uint64_t throttled_ns; /* when it was last told who has lost events */
+	uint64_t throttled;    /* ... and how many had been lost by then */
+	uint64_t swept_ns;     /* when what is gone was last looked for */
+	bool pass_failed;      /* the last one broke off, which was said */
 	uint64_t started_ns, next_stats_ns;
 	const char *reason;
 };

@@ -17,6 +17,34 @@
 
 /* ---- losses and counters ---- */
 
+/* Whose losses these are is told once a second. */
+#define THROTTLED_NS 1000000000ULL
+
+static void on_throttled(void *ctx, const struct throttled_key *of, const struct throttled *what)
+{
+	struct item_throttled t = {
+		.pid = of->tgid, .id = of->id, .uid = what->uid, .count = what->count};
+	struct collector *c = ctx;
+
+	memcpy(t.comm, what->comm, sizeof(t.comm));
+	collector_tell_process(c, t.pid, t.id, t.comm);
+	collector_feed(c, ITEM_THROTTLED, collector_now(), &t, sizeof(t));
+}
+
+/*
+ * SUM was read before: what the processes have lost is at least as much, unless some were not
+ * noted. The sample has the sum as it was then, or it would tell what is told of processes later.
+ */
+static uint64_t tell_throttled(struct collector *c, uint64_t now, uint64_t sum)
+{
+	if (!c->stopping && now - c->throttled_ns < THROTTLED_NS)
+		return c->throttled;
+	c->throttled_ns = now;
+	c->throttled = sum;
+	session_throttled(c->session, on_throttled, c);
+	return sum;
+}
+
 void collector_sample(struct collector *c, uint64_t now)
 {
 	uint64_t kernel[KLOSS_MAX] = {0};
@@ -24,7 +52,8 @@ void collector_sample(struct collector *c, uint64_t now)
 	struct rusage ru;
 	int i;
 
-	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL && (int)LOSS_MPTCP == KLOSS_MPTCP,
+	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL &&
+			       (int)LOSS_THROTTLED == KLOSS_THROTTLED,
 		       "kernel causes are a prefix");
 	memset(&s, 0, sizeof(s));
 	session_counters(c->session, s.counters);
@@ -33,6 +62,7 @@ void collector_sample(struct collector *c, uint64_t now)
 	session_losses(c->session, kernel);
 	for (i = 0; i < KLOSS_MAX; i++)
 		s.lost[i] = kernel[i];
+	s.lost[LOSS_THROTTLED] = tell_throttled(c, now, kernel[KLOSS_THROTTLED]);
 	s.lost[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
 	s.lost[LOSS_MAP_FULL] += runtimes_full(c->runtimes);
 	s.lost[LOSS_PROBES] = session_unprobed(c->session);

@@ -312,6 +312,23 @@ static void take_runtime(struct core *c, uint64_t now, const struct runtime_repo
 	SINKS(c->o.sinks, runtime, &r);
 }
 
+static void take_throttled(struct core *c, uint64_t now, const struct item_throttled *t)
+{
+	const struct known *k = find(c, t->pid, t->id);
+	struct throttled_report r = {
+		.time_ns = now, .pid = t->pid, .proc_id = t->id, .uid = t->uid, .count = t->count};
+
+	c->lost[LOSS_THROTTLED] += t->count;
+	r.total = c->lost[LOSS_THROTTLED];
+	memcpy(r.comm, t->comm, sizeof(r.comm) - 1);
+	if (k) {
+		memcpy(r.comm, k->info.comm, sizeof(r.comm));
+		memcpy(r.exe_name, k->info.exe_name, sizeof(r.exe_name));
+		memcpy(r.container_id, k->info.container_id, sizeof(r.container_id));
+	}
+	SINKS(c->o.sinks, throttled, &r);
+}
+
 /* What was lost more since the last sample is told. */
 static void take_sample(struct core *c, uint64_t now, const struct item_sample *s)
 {
@@ -324,8 +341,9 @@ static void take_sample(struct core *c, uint64_t now, const struct item_sample *
 		total = s->lost[i];
 		if (i == LOSS_TRACK_FULL)
 			total += c->before_gap + correlate_lost(c->correlator);
-		more = total - c->lost[i];
-		c->lost[i] = total;
+		/* What was told with its process may be newer than the sum. */
+		more = total > c->lost[i] ? total - c->lost[i] : 0;
+		c->lost[i] += more;
 		if (more && !c->baseline)
 			SINKS(c->o.sinks, lost, now, (enum loss)i, more, total);
 	}
@@ -530,6 +548,9 @@ void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *b
 		break;
 	case ITEM_SAMPLE:
 		take_sample(c, now, body);
+		break;
+	case ITEM_THROTTLED:
+		take_throttled(c, now, body);
 		break;
 	case ITEM_TICK:
 		correlate_tick(c->correlator, now);

@@ -154,9 +154,10 @@ enum loss {
 	LOSS_MAP_FULL,	      /* map_full: a process, loop or cancellation did not fit a map */
 	LOSS_LAYOUT,	      /* layout: a task did not look as the layout table says */
 	LOSS_RETURN,	      /* return: a probed call's return was not told (kprobe tier) */
-	LOSS_UNSEEN,  /* unseen: receives passed no hook (splice), the connection is unobserved */
-	LOSS_MPTCP,   /* mptcp: a connection of MPTCP's, unobserved */
-	LOSS_SKIPPED, /* skipped: the kernel did not run a program, it was running already */
+	LOSS_UNSEEN,	/* unseen: receives passed no hook (splice), the connection is unobserved */
+	LOSS_MPTCP,	/* mptcp: a connection of MPTCP's, unobserved */
+	LOSS_THROTTLED, /* throttled: a process or user had its share of the ring buffer */
+	LOSS_SKIPPED,	/* skipped: the kernel did not run a program, it was running already */
 	LOSS_TRACK_FULL, /* track_full: the collector's own table of connections was full */
 	LOSS_BAD_RECORD, /* bad_record: a record of an unexpected size */
 	LOSS_SINK,	 /* sink: a line could not be written */
@@ -166,12 +167,21 @@ enum loss {
 
 /* What this host or this process's privilege takes from a run; words in degraded_names[]. */
 enum degraded {
-	DEGRADED_LOCKDOWN,   /* lockdown: lockdown=integrity */
-	DEGRADED_YAMA,	     /* yama: ptrace_scope 3, nobody's memory is read */
-	DEGRADED_UPROBES,    /* uprobes: none can be attached */
-	DEGRADED_UNIX,	     /* unix: Unix sockets are not followed */
-	DEGRADED_RECEIVES,   /* receives: those that end by a timeout or a signal are not seen */
-	DEGRADED_MAX,	     /* at most 16: struct item_start */
+	DEGRADED_LOCKDOWN, /* lockdown: lockdown=integrity */
+	DEGRADED_YAMA,	   /* yama: ptrace_scope 3, nobody's memory is read */
+	DEGRADED_UPROBES,  /* uprobes: none can be attached */
+	DEGRADED_UNIX,	   /* unix: Unix sockets are not followed */
+	DEGRADED_RECEIVES, /* receives: those that end by a timeout or a signal are not seen */
+	DEGRADED_MAX,	   /* at most 16: struct item_start */
+};
+
+/* Whose events were lost as LOSS_THROTTLED: its own, and of nobody else. */
+struct throttled_report {
+	uint64_t time_ns;
+	uint32_t pid, proc_id, uid;
+	char comm[16], exe_name[64], container_id[72]; /* as in struct finding */
+	uint64_t count;				       /* since the last such word about it */
+	uint64_t total;				       /* of all processes */
 };
 
 struct run_stats {
@@ -262,6 +272,8 @@ struct sink {
 	void (*socket)(void *ctx, const struct socket_report *s);
 	void (*stats)(void *ctx, const struct run_stats *s);
 	void (*lost)(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count, uint64_t total);
+	/* The same as lost(), with the process: those are not told by lost() again. */
+	void (*throttled)(void *ctx, const struct throttled_report *r);
 	void (*stop)(void *ctx, const struct stop_info *s);
 	uint64_t (*failures)(void *ctx); /* lines that could not be written, so far */
 	/*

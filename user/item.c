@@ -56,6 +56,7 @@ int item_check(uint32_t kind, const void *body, size_t len)
 		[ITEM_STOP] = sizeof(struct item_stop),
 		[ITEM_GONE] = sizeof(struct item_gone),
 		[ITEM_KEPT] = sizeof(struct item_kept),
+		[ITEM_THROTTLED] = sizeof(struct item_throttled),
 	};
 
 	if (!kind || kind >= ITEM_MAX || len > ITEM_BODY_MAX)

@@ -29,8 +29,9 @@ enum item_kind {
 	ITEM_GAP = 12,	    /* nothing: what came before was not recorded */
 	ITEM_FINISH = 13,   /* nothing: no more records will come; then a sample, then the stop */
 	/* In a pass that tells only what moved; a recording has all rows, and neither of these. */
-	ITEM_GONE = 14, /* struct item_gone: a socket of an earlier pass is no more */
-	ITEM_KEPT = 15, /* struct item_kept: what was left out */
+	ITEM_GONE = 14,	     /* struct item_gone: a socket of an earlier pass is no more */
+	ITEM_KEPT = 15,	     /* struct item_kept: what was left out */
+	ITEM_THROTTLED = 16, /* struct item_throttled; a sample comes next */
 	ITEM_MAX,
 };
 
@@ -83,6 +84,14 @@ struct item_gone {
 
 struct item_kept {
 	uint64_t sockets, requests, replies;
+};
+
+/* Events that a process has lost since the last such item about it (LOSS_THROTTLED). */
+struct item_throttled {
+	uint32_t pid, id, uid, pad;
+	uint64_t count;
+	char comm[16];
+	uint64_t spare[EVENT_SPARE];
 };
 
 struct item_stop {

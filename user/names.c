@@ -81,6 +81,7 @@ const char *const loss_names[LOSS_MAX] = {
 	[LOSS_RETURN] = "return",
 	[LOSS_UNSEEN] = "unseen",
 	[LOSS_MPTCP] = "mptcp",
+	[LOSS_THROTTLED] = "throttled",
 	[LOSS_SKIPPED] = "skipped",
 	[LOSS_TRACK_FULL] = "track_full",
 	[LOSS_BAD_RECORD] = "bad_record",

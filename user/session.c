@@ -418,6 +418,8 @@ int session_consume(struct session *s)
 {
 	int n = ring_buffer__consume(s->ring);
 
+	/* It is empty: shares of it begin anew. */
+	__atomic_fetch_add(&s->skel->bss->ring_epoch, 1, __ATOMIC_SEQ_CST);
 	return n < 0 ? n : 0;
 }
 

@@ -90,6 +90,15 @@ bool session_hears_timers(struct session *s);
  */
 int session_note_sleeps(struct session *s);
 
+/*
+ * Who has lost steps since the last call, with how many. What is lost while this looks is told by
+ * the next call, or in the sum of losses only.
+ */
+void session_throttled(struct session *s,
+		       void (*fn)(void *ctx, const struct throttled_key *of,
+				  const struct throttled *what),
+		       void *ctx);
+
 /* Sums over CPUs. */
 int session_losses(struct session *s, uint64_t out[KLOSS_MAX]);
 int session_counters(struct session *s, uint64_t out[CNT_MAX]);

@@ -77,6 +77,32 @@ int session_loop_forget(struct session *s, uint32_t tgid, uint32_t id, uint64_t 
 	return bpf_map_delete_elem(bpf_map__fd(s->skel->maps.loops), &key) ? -errno : 0;
 }
 
+void session_throttled(struct session *s,
+		       void (*fn)(void *ctx, const struct throttled_key *of,
+				  const struct throttled *what),
+		       void *ctx)
+{
+	int n, fd = bpf_map__fd(s->skel->maps.throttles);
+	int max = (int)bpf_map__max_entries(s->skel->maps.throttles);
+	struct throttled_key key, next;
+	struct throttled what;
+
+	if (bpf_map_get_next_key(fd, NULL, &next))
+		return;
+	for (n = 0; n < max; n++) {
+		bool more;
+
+		key = next;
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (!bpf_map_lookup_elem(fd, &key, &what)) {
+			bpf_map_delete_elem(fd, &key);
+			fn(ctx, &key, &what);
+		}
+		if (!more)
+			break;
+	}
+}
+
 /* Entries of a map that one sweep looks at: a whole round takes a few seconds at the most. */
 #define SWEEP_ENTRIES 4096
 

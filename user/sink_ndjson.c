@@ -526,6 +526,23 @@ static void on_lost(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count
 	emit(n, &l);
 }
 
+static void on_throttled(void *ctx, const struct throttled_report *r)
+{
+	struct ndjson *n = ctx;
+	struct line l;
+
+	begin(n, &l, r->time_ns, "mispair.lost", "WARN");
+	put_str(&l, "mispair.lost.reason", loss_names[LOSS_THROTTLED]);
+	put_u64(&l, "mispair.lost.count", r->count);
+	put_u64(&l, "mispair.lost.total", r->total);
+	put_u64(&l, "process.pid", r->pid);
+	put_known(&l, "process.executable.name", r->exe_name, sizeof(r->exe_name));
+	put_known(&l, "mispair.process.comm", r->comm, sizeof(r->comm));
+	put_known(&l, "container.id", r->container_id, sizeof(r->container_id));
+	put_u64(&l, "mispair.user.id", r->uid);
+	emit(n, &l);
+}
+
 static void on_stop(void *ctx, const struct stop_info *s)
 {
 	struct ndjson *n = ctx;
@@ -585,6 +602,7 @@ struct sink *sink_ndjson_new_empty(void)
 		.socket = on_socket,
 		.stats = on_stats,
 		.lost = on_lost,
+		.throttled = on_throttled,
 		.stop = on_stop,
 		.failures = get_failures,
 		.finish = on_finish,

@@ -55,6 +55,7 @@ static const char *const loss_words[LOSS_MAX] = {
 	[LOSS_LATE_ATTACH] = "requests were sent before the runtime was known",
 	[LOSS_MAP_FULL] = "a process, a loop or a cancellation did not fit into a map",
 	[LOSS_LAYOUT] = "a task did not look as its layout table says",
+	[LOSS_THROTTLED] = "a process or user had its share of the ring buffer",
 	[LOSS_RETURN] = "the kernel did not tell how a probed call ended",
 	[LOSS_UNSEEN] = "connections took replies in a way that no hook sees (splice)",
 	[LOSS_MPTCP] = "connections of MPTCP are not observed",
@@ -435,6 +436,31 @@ static void on_lost(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count
 	flush(t);
 }
 
+static void on_throttled(void *ctx, const struct throttled_report *r)
+{
+	struct text *t = ctx;
+	struct row row;
+	size_t start;
+
+	if (t->dead)
+		return;
+	begin(t, &row);
+	put_time(t, &row, r->time_ns);
+	start = row.col;
+	row_color(&row, SGR_ALARM);
+	row_fmt(&row, "LOST %s", loss_names[LOSS_THROTTLED]);
+	row_color(&row, NULL);
+	row_pad(&row, start + W_LABEL + 1 + W_CONFIDENCE + 2);
+	row_fmt(&row, "%" PRIu64 " now, %" PRIu64 " in all: of ", r->count, r->total);
+	if (r->exe_name[0])
+		put_process(&row, r->exe_name, sizeof(r->exe_name), r->pid);
+	else
+		put_process(&row, r->comm, sizeof(r->comm), r->pid);
+	row_fmt(&row, ", user %" PRIu32, r->uid);
+	end(t, &row);
+	flush(t);
+}
+
 /* ---- the summary ---- */
 
 #define W_SUMMARY 17
@@ -619,6 +645,7 @@ struct sink *sink_text_new(FILE *out, const struct sink_text_opts *o)
 		.socket = on_socket,
 		/* No .stats: the live view shows them better than a line would. */
 		.lost = on_lost,
+		.throttled = on_throttled,
 		.stop = on_stop,
 		.failures = get_failures,
 		.finish = on_finish,

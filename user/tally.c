@@ -429,10 +429,13 @@ void tally_finish(struct tally *t)
 
 struct tally *tally_new(const struct tally_opts *o, const struct tally_told *told)
 {
-	/* A whole finding is 1 to 4 KB of JSON. A client that closes is right, and may be busy. */
-	static const struct tally_rate default_rates[TALLY_GRADES] = {[TALLY_ENDING] = {1500, 20},
+	/*
+	 * A whole finding is 1 to 4 KB of JSON. A storm of wrong answers is what people look for,
+	 * and a client that closes is right, and may be busy.
+	 */
+	static const struct tally_rate default_rates[TALLY_GRADES] = {[TALLY_ENDING] = {2000, 20},
 								      [TALLY_SUSPECT] = {300, 10},
-								      [TALLY_ALARM] = {1000, 50}};
+								      [TALLY_ALARM] = {4000, 100}};
 	struct tally *t = calloc(1, sizeof(*t));
 	int g;
 
@@ -450,8 +453,8 @@ struct tally *tally_new(const struct tally_opts *o, const struct tally_told *tol
 		if (!t->o.process[g].burst)
 			t->o.process[g] = default_rates[g];
 		if (!t->o.user[g].burst)
-			t->o.user[g] = (struct tally_rate){2 * t->o.process[g].burst,
-							   2 * t->o.process[g].a_second};
+			t->o.user[g] = (struct tally_rate){t->o.process[g].burst,
+							   t->o.process[g].a_second * 3 / 2};
 	}
 	return t;
 }

@@ -29,8 +29,10 @@ struct tally;
 /* By the confidence: none, suspect, and likely or certain. */
 enum tally_grade { TALLY_ENDING, TALLY_SUSPECT, TALLY_ALARM, TALLY_GRADES };
 
-/* Whole findings: so many at once, then so many a second. 0, 0: the default; a user's is twice a
- * process's. */
+/*
+ * Whole findings: so many at once, then so many a second. 0, 0: the default; all processes of a
+ * user have as many at once as one, and half as many again a second.
+ */
 struct tally_rate {
 	uint32_t burst, a_second;
 };

@@ -19,8 +19,8 @@ import harness
 # How much longer than usual an emulated machine may take before it is a failure.
 SLOWER = 8
 # In the order of what a reader wants to know first.
-FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_life", "cases_process",
-         "cases_bad_input", "cases_refuse", "cases_traffic", "cases_judge", "cases_export", "cases_record",
+FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_fair", "cases_life",
+         "cases_process", "cases_bad_input", "cases_refuse", "cases_traffic", "cases_judge", "cases_export", "cases_record",
          "cases_files", "cases_sinks", "cases_view", "cases_adapters", "cases_waits", "cases_tiers")
 
 

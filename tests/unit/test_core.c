@@ -20,6 +20,7 @@ struct heard {
 	struct run_stats last;
 	char host[65], reason[64];
 	uint64_t lost_count, lost_total;
+	struct throttled_report throttled;
 };
 
 struct fixture {
@@ -50,6 +51,11 @@ static void on_each_finding(void *ctx, const struct finding *f)
 {
 	(void)f;
 	((struct heard *)ctx)->each++;
+}
+
+static void on_throttled(void *ctx, const struct throttled_report *r)
+{
+	((struct heard *)ctx)->throttled = *r;
 }
 
 static void on_stats(void *ctx, const struct run_stats *s)
@@ -271,6 +277,42 @@ static void a_finding_that_is_repeated_is_told_once_and_counted(void **state)
 	for (i = 0; i < CONF_MAX; i++)
 		reused += x->heard.last.findings[VERDICT_REUSED][i];
 	assert_int_equal(reused, 50);
+}
+
+/* What is told with its process is not told again by the sum, which may be older. */
+static void what_a_process_has_lost_is_told_with_it_and_once(void **state)
+{
+	struct item_throttled t = {
+		.pid = PID, .id = ID, .uid = 65534, .count = 30, .comm = "flood"};
+	struct item_sample s = {0};
+	struct fixture *x = *state;
+
+	start(x, false);
+	x->sink.throttled = on_throttled;
+	process(x, "flooder");
+	core_input(x->core, ITEM_THROTTLED, 1000, &t, sizeof(t));
+	assert_int_equal(x->heard.throttled.count, 30);
+	assert_int_equal(x->heard.throttled.total, 30);
+	assert_int_equal(x->heard.throttled.pid, PID);
+	assert_int_equal(x->heard.throttled.uid, 65534);
+	assert_string_equal(x->heard.throttled.exe_name, "flooder");
+	s.lost[LOSS_THROTTLED] = 28;
+	core_input(x->core, ITEM_SAMPLE, 1001, &s, sizeof(s));
+	assert_int_equal(x->heard.lost, 0);
+	assert_true(core_lost(x->core));
+	/* Five that nobody could be named for. */
+	s.lost[LOSS_THROTTLED] = 35;
+	core_input(x->core, ITEM_SAMPLE, 2000, &s, sizeof(s));
+	assert_int_equal(x->heard.lost, 1);
+	assert_int_equal(x->heard.lost_count, 5);
+	assert_int_equal(x->heard.lost_total, 35);
+	/* A process of which nothing else is known has the name that the kernel told. */
+	t.pid = PID + 1;
+	t.count = 1;
+	core_input(x->core, ITEM_THROTTLED, 3000, &t, sizeof(t));
+	assert_string_equal(x->heard.throttled.comm, "flood");
+	assert_string_equal(x->heard.throttled.exe_name, "");
+	assert_int_equal(x->heard.throttled.total, 36);
 }
 
 static void after_an_exec_both_programs_keep_their_names(void **state)
@@ -551,6 +593,7 @@ int main(void)
 		TEST(a_name_outlives_its_process_for_a_while),
 		TEST(the_name_of_one_process_is_never_on_the_finding_of_another_with_its_pid),
 		TEST(a_finding_that_is_repeated_is_told_once_and_counted),
+		TEST(what_a_process_has_lost_is_told_with_it_and_once),
 		TEST(after_an_exec_both_programs_keep_their_names),
 		TEST(an_answer_about_an_older_process_does_not_replace_the_one_that_lives),
 		TEST(an_exit_with_another_id_is_somebody_elses),
