@@ -61,6 +61,7 @@ UNIT_correlate         := $(call USER,correlate correlate_rest track pools story
 UNIT_correlate_buffer  := $(call USER,correlate correlate_rest track pools story verdict describe names)
 UNIT_correlate_idle    := $(call USER,correlate correlate_rest track pools story verdict describe names)
 UNIT_correlate_watch   := $(call USER,correlate correlate_rest track pools story verdict describe names)
+UNIT_track             := $(call USER,correlate correlate_rest track pools story verdict describe names)
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_hostcheck         := $(call USER,hostcheck names)

@@ -267,18 +267,20 @@ static void on_close(struct correlator *c, struct track *t, const struct ev_step
 
 void correlate_step(struct correlator *c, const struct ev_step *e)
 {
+	/* The process that owns the exchange, not the one in whose context a reset arrives. */
+	uint32_t tgid = e->l.owner.tgid ? e->l.owner.tgid : e->head.tgid;
+	uint32_t id = e->l.owner.tgid ? e->l.owner.id : e->head.id;
 	struct track *t;
 
 	if (e->in.step < STEP_SEND || e->in.step > STEP_CLOSE)
 		return;
-	t = track_get(c, e->cookie, &e->addr);
+	t = track_get(c, e->cookie, &e->addr, tgid, id);
 	if (!t)
 		return;
 	t->l = e->l;
 	t->unwatched = false;
-	/* The process that owns the exchange, not the one in whose context a reset arrives. */
-	t->tgid = e->l.owner.tgid ? e->l.owner.tgid : e->head.tgid;
-	t->id = e->l.owner.tgid ? e->l.owner.id : e->head.id;
+	t->tgid = tgid;
+	t->id = id;
 	t->tid = e->l.owner.tid ? e->l.owner.tid : e->head.tid;
 	if (!t->comm[0] || (t->tgid == e->head.tgid && t->id == e->head.id))
 		memcpy(t->comm, e->head.comm, sizeof(t->comm));

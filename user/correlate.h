@@ -24,7 +24,9 @@ struct correlate_opts {
 	uint64_t grace_ns;
 	/* Abandoned for so long while its siblings are in use: leaked. 0: 30 s. */
 	uint64_t leak_ns;
-	size_t max_tracks; /* 0: 8192 (9 KB each); more are counted as lost */
+	/* 0: 8192 (9 KB each); a process has half of what others leave, and what is beyond that
+	 * is counted as lost. */
+	size_t max_tracks;
 };
 
 /* The finding lives until the call returns; exe_name, container_id and protocol are not filled. */

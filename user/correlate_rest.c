@@ -19,7 +19,7 @@ void correlate_idle(struct correlator *c, const struct ledger_row *row, uint8_t 
 		return;
 	if (!ledger_abandoned_by(l, status) || (!ledger_owed(l) && !l->abandoned))
 		return;
-	t = track_get(c, row->cookie, &row->addr);
+	t = track_get(c, row->cookie, &row->addr, l->owner.tgid, l->owner.id);
 	if (!t)
 		return;
 	t->l = *l;

@@ -2,11 +2,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "track.h"
 
+/* Of a holder's oldest tracks so many are looked at for one on which nothing is open. */
+#define LOOK_AT 32
+
 void track_end(struct correlator *c, struct track *t)
 {
+	struct holder *h = t->holder;
+
+	DL_DELETE(h->tracks, t);
+	if (!--h->n) {
+		HASH_DEL(c->holders, h);
+		free(h);
+	}
 	HASH_DEL(c->tracks, t);
 	c->n_tracks--;
 	free(t);
@@ -20,16 +31,104 @@ struct track *track_find(const struct correlator *c, uint64_t cookie)
 	return t;
 }
 
-struct track *track_get(struct correlator *c, uint64_t cookie, const struct sock_addr *a)
+static struct holder *holder_of(const struct correlator *c, uint32_t tgid, uint32_t id)
+{
+	const struct holder_key key = {.tgid = tgid, .id = id};
+	struct holder *h;
+
+	HASH_FIND(hh, c->holders, &key, sizeof(key), h);
+	return h;
+}
+
+static bool is_quiet(const struct track *t)
+{
+	return !t->open_ns && !t->held && !t->watching;
+}
+
+/* The oldest of its tracks on which nothing is open; NULL: none of the oldest. */
+static struct track *least_of(const struct holder *h)
+{
+	struct track *t = h->tracks;
+	int i;
+
+	for (i = 0; t && i < LOOK_AT; t = t->next, i++)
+		if (is_quiet(t))
+			return t;
+	return NULL;
+}
+
+static struct holder *largest(const struct correlator *c)
+{
+	struct holder *h, *most = c->holders;
+
+	for (h = c->holders; h; h = h->hh.next)
+		if (h->n > most->n)
+			most = h;
+	return most;
+}
+
+/* Room for one more of H, which may be NULL: it has none yet. */
+static bool make_room(struct correlator *c, const struct holder *h)
+{
+	size_t has = h ? h->n : 0, others = c->n_tracks - has;
+	size_t share = c->o.max_tracks > others ? (c->o.max_tracks - others + 1) / 2 : 0;
+	struct holder *most;
+	struct track *t;
+
+	if (has < share && c->n_tracks < c->o.max_tracks)
+		return true;
+	c->lost++;
+	if (has && has >= share) {
+		t = least_of(h);
+	} else {
+		most = largest(c);
+		if (most->n <= has + 1)
+			return false;
+		t = least_of(most);
+		if (!t)
+			t = most->tracks;
+	}
+	if (!t)
+		return false;
+	track_release(c, t, CONF_NONE, "");
+	track_end(c, t);
+	return true;
+}
+
+static struct holder *make_holder(struct correlator *c, uint32_t tgid, uint32_t id)
+{
+	struct holder *h = holder_of(c, tgid, id);
+
+	if (!h && (h = calloc(1, sizeof(*h)))) {
+		h->key = (struct holder_key){.tgid = tgid, .id = id};
+		HASH_ADD(hh, c->holders, key, sizeof(h->key), h);
+	}
+	return h;
+}
+
+struct track *track_get(struct correlator *c, uint64_t cookie, const struct sock_addr *a,
+			uint32_t tgid, uint32_t id)
 {
 	struct track *t = track_find(c, cookie);
+	struct holder *h;
 
-	if (t)
+	if (t) {
+		DL_DELETE(t->holder->tracks, t);
+		DL_APPEND(t->holder->tracks, t);
 		return t;
-	if (c->n_tracks >= c->o.max_tracks || !(t = calloc(1, sizeof(*t)))) {
+	}
+	if (!make_room(c, holder_of(c, tgid, id)))
+		return NULL;
+	t = calloc(1, sizeof(*t));
+	h = t ? make_holder(c, tgid, id) : NULL;
+	if (!h) {
 		c->lost++;
+		free(t);
 		return NULL;
 	}
+	t->holder = h;
+	DL_APPEND(h->tracks, t);
+	h->n++;
 	t->cookie = cookie;
 	t->round = c->round;
 	t->sock = *a;

@@ -73,6 +73,18 @@ struct track {
 	uint64_t round; /* the last that has seen it; of one that is gone, that said so */
 	bool gone;
 	struct story story;
+	struct holder *holder;
+	struct track *prev, *next; /* of the same holder, the least recently used first */
+	UT_hash_handle hh;
+};
+
+/* The process for which tracks were made, and how many it has. */
+struct holder {
+	struct holder_key {
+		uint32_t tgid, id;
+	} key;
+	size_t n;
+	struct track *tracks;
 	UT_hash_handle hh;
 };
 
@@ -81,6 +93,7 @@ struct correlator {
 	correlate_fn fn;
 	void *ctx;
 	struct track *tracks;
+	struct holder *holders;
 	struct pool *pools;
 	size_t n_tracks;
 	uint64_t lost, round;
@@ -90,8 +103,14 @@ struct correlator {
 
 /* NULL: there is none. */
 struct track *track_find(const struct correlator *c, uint64_t cookie);
-/* Makes one where there is none. NULL, and one more lost, if there are too many. */
-struct track *track_get(struct correlator *c, uint64_t cookie, const struct sock_addr *a);
+/*
+ * Makes one for process TGID, ID where there is none. A process has at most half of what others
+ * leave; one more takes the place of a track of its own on which nothing is open. Where the table
+ * is full nevertheless, the process that has most gives one. Each that had to go is one more lost.
+ * NULL, and one more lost, if there is no place.
+ */
+struct track *track_get(struct correlator *c, uint64_t cookie, const struct sock_addr *a,
+			uint32_t tgid, uint32_t id);
 void track_end(struct correlator *c, struct track *t);
 
 /* The request that the ledger still shows, as the beginning of the story. */
