@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rules of cases_process.py in their long form: a part is a function (arguments, log)."""
+"""The rules of cases_process.py and cases_fair.py in their long form: a part is a function (arguments,
+log)."""
 
 import itertools
 import pathlib
 
+import cases_fair
 import cases_process as cases
 import harness
 import poisoner
@@ -12,6 +14,7 @@ from harness import DEBIAN_PYTHON, check, wrong_ports
 LONG = pathlib.Path(__file__).resolve().parent
 RUNS, CHURN, CHILDREN, SWAPS, SWAPS_TOGETHER, SHORT_LIVES = 50, 100_000, 20_000, 1000, 20, 300
 LOG_EVERY = 10
+VICTIMS, FLOOD_SECONDS = 4, 15  # ten connections each
 
 
 def amount(args, whole):
@@ -115,4 +118,11 @@ def short_lives(context, number):
     return f"recall {found / wrong:.3f}: {found} of {wrong}, in {number} children"
 
 
-PARTS = {"exec": exec_, "churn": churn, "poison": poison, "swap": swap, "children": children}
+def flood(args, log):
+    """Forty connections go wrong beside a flood of another user's, and all are found."""
+    del log
+    return once(args, cases_fair.a_flood_is_told_in_few_lines, victims=amount(args, VICTIMS),
+                seconds=FLOOD_SECONDS)
+
+
+PARTS = {"flood": flood, "exec": exec_, "churn": churn, "poison": poison, "swap": swap, "children": children}
