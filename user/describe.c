@@ -11,6 +11,9 @@ void describe_task(uint64_t task, const uint64_t name[2], char *dst, size_t len)
 	char text[17] = "";
 
 	memcpy(text, name, 16);
+	/* A name begins with text; what does not is a count (describe_owner()). */
+	if ((unsigned char)text[0] < 0x20)
+		text[0] = 0;
 	/* Sixteen bytes were kept; a longer name shows that it goes on. */
 	if (strnlen(text, 16) == 16)
 		snprintf(dst, len, "%.16s... 0x%llx", text, (unsigned long long)task);
@@ -43,7 +46,16 @@ void describe_caller(const struct cancel_info *ci, char *dst, size_t len)
 
 void describe_owner(const struct owner *o, char *dst, size_t len)
 {
-	if (o->kind == OWNER_TASK)
+	/*
+	 * Where tasks are known by probes alone, how often one has ended at this address stands in
+	 * place of a name, which lies nowhere (owner_stepping()).
+	 */
+	bool counted = !o->name_ptr && !o->name[1] && o->name[0] && o->name[0] <= UINT32_MAX;
+
+	if (o->kind == OWNER_TASK && counted)
+		snprintf(dst, len, "task 0x%llx#%llu", (unsigned long long)o->task,
+			 (unsigned long long)o->name[0] + 1);
+	else if (o->kind == OWNER_TASK)
 		describe_task(o->task, (const uint64_t *)o->name, dst, len);
 	else if (o->kind == OWNER_GOROUTINE)
 		snprintf(dst, len, "goroutine %llu", (unsigned long long)o->name[0]);

@@ -32,6 +32,27 @@ static void a_task_without_a_name_is_its_address(void **state)
 	assert_string_equal(text, "task 0x10");
 }
 
+static void a_count_of_ends_is_no_name(void **state)
+{
+	struct owner o = {.kind = OWNER_TASK, .task = 0x10, .name = {1}}, later = o;
+	uint64_t count[2] = {1};
+	char text[OWNER_TEXT];
+
+	(void)state;
+	/* Nothing has ended there yet, once, and as often as a letter has a number. */
+	describe_owner(&o, text, sizeof(text));
+	assert_string_equal(text, "task 0x10#2");
+	later.name[0] = 'A';
+	describe_owner(&later, text, sizeof(text));
+	assert_string_equal(text, "task 0x10#66");
+	describe_task(0x10, count, text, sizeof(text));
+	assert_string_equal(text, "task 0x10");
+	/* A short name that lies somewhere is one. */
+	later.name_ptr = 0x7f00;
+	describe_owner(&later, text, sizeof(text));
+	assert_string_equal(text, "A 0x10");
+}
+
 static void a_name_of_fifteen_bytes_is_whole_and_a_longer_one_shows_that_it_goes_on(void **state)
 {
 	uint64_t name[2] = {0};
@@ -208,6 +229,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_task_is_its_name_and_its_address),
 		cmocka_unit_test(a_task_without_a_name_is_its_address),
+		cmocka_unit_test(a_count_of_ends_is_no_name),
 		cmocka_unit_test(
 			a_name_of_fifteen_bytes_is_whole_and_a_longer_one_shows_that_it_goes_on),
 		cmocka_unit_test(a_thread_is_its_number),
