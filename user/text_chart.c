@@ -73,6 +73,12 @@ static void put_reuse_note(struct row *r, const struct finding *f)
 		row_put(r, " is still on its way: ");
 	else
 		row_put(r, f->reuse == REUSE_UNREAD ? " lie unread: " : " lie in a buffer: ");
+	/* Its own earlier reply: nobody else's, and still the wrong one. */
+	if (f->owner_prev[0] && same_owner(f->owner_prev, f->owner_next)) {
+		row_fmt(r, "it %s take %s for the reply to this request", modal,
+			in_flight ? "that" : "them");
+		return;
+	}
 	put_name_or(r, f->owner_next, f->owner_prev, "this request");
 	row_fmt(r, " %s be handed %s", modal, in_flight ? "it" : "them");
 }
@@ -197,10 +203,15 @@ static int draw_timeline(FILE *out, struct row *r, const struct finding *f)
 	return err;
 }
 
-/* One sentence: what a correct client does, and what this one did. */
-static const char *lesson(enum verdict verdict)
+/*
+ * One sentence: what a correct client does, and what this one did. Not of a suspect, which may be
+ * one.
+ */
+static const char *lesson(const struct finding *f)
 {
-	switch (verdict) {
+	if (f->confidence == CONF_SUSPECT)
+		return NULL;
+	switch (f->verdict) {
 	case VERDICT_REUSED:
 		return "A correct client would have closed this connection when the wait for its "
 		       "reply ended; this one sent the next request on it.";
@@ -221,7 +232,7 @@ static const char *lesson(enum verdict verdict)
 int text_chart_draw(FILE *out, const struct finding *f, bool ascii, bool color)
 {
 	bool known = f->confidence > CONF_NONE && f->confidence < CONF_MAX;
-	const char *text = lesson(f->verdict);
+	const char *text = lesson(f);
 	struct row r;
 	int ret, err;
 

@@ -73,9 +73,11 @@ static void how_the_wait_ended(const struct view *v, struct words *w, const stru
 static void reused(struct words *w, const struct finding *f, const char *prev, const char *next)
 {
 	const char *modal = f->confidence == CONF_CERTAIN ? "will" : "may";
+	bool own = f->owner_prev[0] && !strncmp(f->owner_prev, f->owner_next, OWNER_TEXT);
 	char bytes[24];
 
-	say(w, "The client kept the connection open, and %s sent the next request on it ", next);
+	say(w, "The client kept the connection open, and %s sent the next request on it ",
+	    own ? "it" : next);
 	switch (f->reuse) {
 	case REUSE_UNREAD:
 		view_bytes(bytes, sizeof(bytes), f->unread_bytes);
@@ -89,10 +91,17 @@ static void reused(struct words *w, const struct finding *f, const char *prev, c
 	default:
 		say(w, "while the old reply was still on its way. ");
 	}
-	say(w,
-	    "Replies come in the order of their requests: %s %s be handed the reply that "
-	    "belongs to %s, and each request after it the reply of the one before.",
-	    next, modal, prev);
+	if (own)
+		say(w,
+		    "Replies come in the order of their requests: it %s take the reply to its "
+		    "earlier request for the reply to this one, and so on with each request after "
+		    "it.",
+		    modal);
+	else
+		say(w,
+		    "Replies come in the order of their requests: %s %s be handed the reply that "
+		    "belongs to %s, and each request after it the reply of the one before.",
+		    next, modal, prev);
 	if (f->swallowed)
 		say(w, " Here the cancelled owner itself sent again: it may be cleaning up.");
 }
@@ -147,9 +156,12 @@ static void tell(const struct view *v, struct words *w, const struct finding *f)
 }
 
 /* What a correct client would have done. */
-static const char *lesson(enum verdict verdict)
+static const char *lesson(const struct finding *f)
 {
-	switch (verdict) {
+	/* A suspect may be a correct client. */
+	if (f->confidence == CONF_SUSPECT)
+		return NULL;
+	switch (f->verdict) {
 	case VERDICT_REUSED:
 		return "Close the connection when the wait for its reply ends, and never put it "
 		       "back into the pool with a reply owed. In Python: close it in `except "
@@ -349,7 +361,7 @@ static void body(struct view_page *p, const struct view_row *row)
 					: "Nothing suspicious has been seen on this connection.");
 	} else {
 		const struct finding *f = &row->story->f;
-		const char *advice = lesson(f->verdict);
+		const char *advice = lesson(f);
 
 		tell(p->v, &w, f);
 		view_page_words(p, 3, STYLE_PLAIN, w.text);

@@ -247,6 +247,47 @@ static void the_chart_claims_no_more_than_the_finding(void **state)
 		"this request may be handed it\n"));
 }
 
+static void ones_own_earlier_reply_is_not_handed_to_somebody(void **state)
+{
+	const struct sink_text_opts o = { .show_timeline = true };
+	struct fixture *x = *state;
+	struct finding f;
+
+	open_sink(x, &o);
+	base_finding(&f);
+	f.confidence = CONF_LIKELY;
+	strcpy(f.owner_prev, "thread 77");
+	strcpy(f.owner_next, "thread 77");
+	x->sink->finding(x->sink->ctx, &f);
+	assert_non_null(strstr(x->text,
+		"the reply to thread 77 is still on its way: it may take that for the reply to this "
+		"request\n"));
+	assert_null(strstr(x->text, "handed"));
+}
+
+static void a_suspect_is_not_told_what_a_correct_client_does(void **state)
+{
+	const struct sink_text_opts o = { .show_timeline = true };
+	struct fixture *x = *state;
+	struct finding f;
+	size_t from;
+	int v;
+
+	open_sink(x, &o);
+	for (v = VERDICT_ABANDONED; v < VERDICT_MAX; v++) {
+		base_finding(&f);
+		f.verdict = (enum verdict)v;
+		f.confidence = CONF_SUSPECT;
+		from = x->len;
+		x->sink->finding(x->sink->ctx, &f);
+		assert_non_null(strstr(x->text + from, "Why suspect: "));
+		assert_null(strstr(x->text + from, "correct client"));
+		f.confidence = CONF_LIKELY;
+		x->sink->finding(x->sink->ctx, &f);
+		assert_non_null(strstr(x->text + from, "A correct client "));
+	}
+}
+
 static void owners_of_one_name_are_told_apart(void **state)
 {
 	static const struct {
@@ -577,6 +618,8 @@ int main(void)
 		TEST(a_runtime_is_a_line_for_each_process_of_a_host),
 		TEST(the_summary_counts_and_names_what_was_lost),
 		TEST(an_empty_summary_says_so),
+		TEST(ones_own_earlier_reply_is_not_handed_to_somebody),
+		TEST(a_suspect_is_not_told_what_a_correct_client_does),
 		TEST(quiet_keeps_findings_and_losses),
 		TEST(a_full_device_counts_one_failure_an_event),
 		TEST(a_reader_that_leaves_ends_the_text_quietly),

@@ -288,6 +288,37 @@ static void only_what_is_certain_will_happen(void **state)
 	assert_false(page_says(v, "will be handed"));
 }
 
+static void ones_own_earlier_reply_is_told_as_that(void **state)
+{
+	struct view *v = *state;
+	const struct conn c = {.cookie = 1, .requests = 5, .replies = 4};
+	struct finding f;
+
+	view_resize(v, 300, 40);
+	round_of(v, &c, 1, 1);
+	finding_of(&c, VERDICT_REUSED, CONF_LIKELY, &f);
+	strcpy(f.owner_prev, "thread 77");
+	strcpy(f.owner_next, "thread 77");
+	view_finding(v, &f);
+	view_key(v, KEY_VIEW_ENTER);
+	assert_true(page_says(v, "it may take the reply to its earlier request for the reply"));
+	assert_false(page_says(v, "handed"));
+}
+
+static void a_suspect_gets_no_lesson(void **state)
+{
+	struct view *v = *state;
+	const struct conn c = {.cookie = 1, .requests = 5, .replies = 4};
+
+	view_resize(v, 300, 40);
+	round_of(v, &c, 1, 1);
+	find_on(v, &c, VERDICT_DIRTY, CONF_SUSPECT);
+	view_key(v, KEY_VIEW_ENTER);
+	assert_false(page_says(v, "correct client"));
+	find_on(v, &c, VERDICT_DIRTY, CONF_LIKELY);
+	assert_true(page_says(v, "What a correct client does"));
+}
+
 static void help_names_every_column(void **state)
 {
 	struct view *v = *state;
@@ -378,6 +409,8 @@ int main(void)
 		TEST(losses_and_findings_are_in_the_header),
 		TEST(what_works_in_part_is_in_the_header),
 		TEST(details_tell_each_verdict_in_words),
+		TEST(ones_own_earlier_reply_is_told_as_that),
+		TEST(a_suspect_gets_no_lesson),
 		TEST(only_what_is_certain_will_happen),
 		TEST(help_names_every_column),
 		TEST(a_batch_has_every_column_and_cuts_nothing),
