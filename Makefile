@@ -93,13 +93,14 @@ UNIT_otlp_json         := $(call USER,otlp_json outlet_file)
 UNIT_metrics_text      := $(call USER,metrics_text numparse names)
 UNIT_outlet_stream     := $(call USER,outlet_stream)
 UNIT_recfile           := $(call USER,recfile item)
-UNIT_core              := $(call USER,core tally item correlate correlate_rest track pools story verdict describe names ledgers protocol)
+UNIT_core              := $(call USER,core tally coverage coverage_table item correlate correlate_rest track pools story verdict describe names ledgers protocol)
 UNIT_tally             := $(call USER,tally)
+UNIT_coverage          := $(call USER,coverage coverage_table names)
 UNIT_sink_text         := $(call USER,sink_text text_row text_chart escape names story describe)
 UNIT_ledgers           := $(call USER,ledgers describe)
 VIEW                   := view_model view_late view_filter view_order view_list view_pool view_cell view_header \
 			  view_screen view_page view_chart view_details view_help view_keys \
-			  view_columns view_line escape names describe protocol story
+			  view_columns view_line escape names describe protocol story coverage
 UNIT_view_columns      := $(call USER,view_columns)
 UNIT_view_line         := $(call USER,view_line escape)
 UNIT_view_model        := $(call USER,$(VIEW))
@@ -123,7 +124,7 @@ WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corp
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
 HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
 # Processes that come, go and change while they are traced.
-HELPERS    += $(addprefix $(BUILD)/tests/,crowd flood launcher process_as swapper traffic)
+HELPERS    += $(addprefix $(BUILD)/tests/,crowd flood headless launcher process_as swapper traffic)
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)

@@ -7,7 +7,7 @@ build=$1
 seconds=${FUZZ_SECONDS:-60}
 declare -A sources=(
 	[pyfind]="user/pyfind.c user/pyscan.c user/elfview.c user/elfstart.c"
-	[replay]="user/core.c user/tally.c user/item.c user/recfile.c user/correlate.c user/correlate_rest.c user/track.c user/pools.c user/story.c user/verdict.c
+	[replay]="user/core.c user/tally.c user/coverage.c user/coverage_table.c user/item.c user/recfile.c user/correlate.c user/correlate_rest.c user/track.c user/pools.c user/story.c user/verdict.c
 		user/describe.c user/names.c user/ledgers.c user/protocol.c user/sink_ndjson.c user/outlet_file.c
 		user/sink_text.c user/text_row.c user/text_chart.c user/escape.c"
 	[correlate]="user/correlate.c user/correlate_rest.c user/track.c user/pools.c user/story.c user/verdict.c user/describe.c user/names.c"

@@ -55,6 +55,7 @@ struct code {
 	bool by_file; /* probed for all who map it */
 	/* The worker's from here on, but for the references. */
 	bool read;
+	uint32_t has; /* atomic: bits of `kinds` of which there are functions */
 	uint32_t hot; /* atomic: bits of `kinds` that were given up */
 	struct found found[N_KINDS];
 	struct session_link *links[N_KINDS][FUNCTIONS_MAX]; /* by_file */
@@ -168,6 +169,19 @@ static void attach_kind(struct use *u, size_t kind, uint64_t cookie)
 	}
 }
 
+static void read_code(struct code *c, int fd)
+{
+	uint32_t has = 0;
+	size_t k;
+
+	adapters_search(fd, (uint32_t)c->key.kinds, c->found);
+	for (k = 0; k < N_KINDS; k++)
+		if (c->found[k].n)
+			has |= 1u << k;
+	__atomic_store_n(&c->has, has, __ATOMIC_RELAXED);
+	c->read = true;
+}
+
 static void attach_code(struct use *u)
 {
 	struct code *c = u->code;
@@ -175,8 +189,7 @@ static void attach_code(struct use *u)
 	size_t k;
 
 	if (!c->read)
-		adapters_search(u->fd, (uint32_t)c->key.kinds, c->found);
-	c->read = true;
+		read_code(c, u->fd);
 	for (k = 0; k < N_KINDS; k++) {
 		if (__atomic_load_n(&u->hot, __ATOMIC_RELAXED) & 1u << k)
 			continue;
@@ -496,6 +509,23 @@ void adapters_sweep(struct adapters *a)
 	HASH_ITER (hh, a->targets, t, tmp)
 		if (!session_proc_is(a->s, t->pid, t->id))
 			forget(a, t);
+}
+
+bool adapters_has(const struct adapters *a, uint32_t pid, uint32_t id, enum adapter which)
+{
+	const struct target *t;
+	const struct use *u;
+	size_t k;
+
+	HASH_FIND(hh, a->targets, &pid, sizeof(pid), t);
+	if (!t || t->id != id)
+		return false;
+	for (u = t->uses; u; u = u->next)
+		for (k = 0; u->code && k < N_KINDS; k++)
+			if (adapter_kinds[k].id == which &&
+			    __atomic_load_n(&u->code->has, __ATOMIC_RELAXED) & 1u << k)
+				return true;
+	return false;
 }
 
 size_t adapters_count(const struct adapters *a)

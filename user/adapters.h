@@ -42,6 +42,8 @@ void adapters_exit(struct adapters *a, uint32_t pid, uint32_t id);
 void adapters_sweep(struct adapters *a);
 /* Time has passed: a process that was young is old enough to be probed. */
 void adapters_tick(struct adapters *a, uint64_t now_ns);
+/* Has a file of process PID, ID functions of adapter WHICH? False too where it was not read yet. */
+bool adapters_has(const struct adapters *a, uint32_t pid, uint32_t id, enum adapter which);
 /* Processes, and files, of which something is kept. */
 size_t adapters_count(const struct adapters *a);
 size_t adapters_files(const struct adapters *a);

@@ -59,6 +59,7 @@ static struct runtime *find(struct runtimes *r, uint32_t tgid, uint32_t id)
 static void forget(struct runtimes *r, struct runtime *p)
 {
 	runtime_try_report(r, p, true);
+	runtime_cover(r, p);
 	if (p->state == RT_WAITING)
 		r->waiting--;
 	session_unprobe(p->probe);
@@ -92,6 +93,7 @@ void runtimes_free(struct runtimes *r)
 	if (!r)
 		return;
 	r->fn = NULL;
+	r->o.cover = NULL;
 	HASH_ITER (hh, r->procs, p, ptmp) {
 		forget(r, p);
 	}
@@ -112,6 +114,17 @@ void runtimes_look(struct runtimes *r, uint32_t tgid, uint32_t id)
 		return;
 	p->retries = 0;
 	runtime_look(r, p);
+}
+
+bool runtimes_cover(struct runtimes *r, uint32_t tgid, uint32_t id, bool there)
+{
+	struct runtime *p = there ? make(r, tgid, id) : find(r, tgid, id);
+
+	if (!p)
+		return false;
+	p->covered = true;
+	runtime_cover(r, p);
+	return true;
 }
 
 bool runtimes_retry(struct runtimes *r)
@@ -161,6 +174,7 @@ void runtimes_finish(struct runtimes *r)
 
 	HASH_ITER (hh, r->procs, p, tmp) {
 		runtime_try_report(r, p, true);
+		runtime_cover(r, p);
 	}
 }
 
@@ -315,6 +329,7 @@ void runtimes_refresh(struct runtimes *r)
 		if (p->state == RT_UNKNOWN && p->rt.state == RT_WAITING && p->module)
 			runtime_find_tasks(r, p);
 		runtime_try_report(r, p, false);
+		runtime_cover(r, p);
 		/* The recorder asks again when it sees them. */
 		while (p->n_unanswered)
 			session_loop_forget(r->s, p->tgid, p->id, p->unanswered[--p->n_unanswered]);

@@ -13,6 +13,13 @@
 
 struct runtimes;
 
+/* What was made of a process's facts when they were told last. */
+struct coverage_told {
+	uint32_t state, bits;
+	uint32_t looks;
+	bool told;
+};
+
 enum precise { PRECISE_AUTO, PRECISE_ALWAYS, PRECISE_NEVER };
 
 struct runtimes_opts {
@@ -26,6 +33,13 @@ struct runtimes_opts {
 	 */
 	bool by_file;
 	const struct neverprobe *never; /* processes that are not probed; NULL: none */
+	/*
+	 * Told what is found out about each process that runtimes_cover() names: then, once a
+	 * refresh, and before it is forgotten. TOLD is the receiver's, zero at first. May be
+	 * NULL.
+	 */
+	void (*cover)(void *ctx, uint32_t tgid, uint32_t id, const struct coverage_facts *f,
+		      struct coverage_told *told);
 };
 
 typedef void (*runtime_fn)(void *ctx, const struct runtime_report *r);
@@ -45,6 +59,11 @@ void runtimes_free(struct runtimes *r);
  * A process made its first client connection, or loaded something that may be a runtime.
  */
 void runtimes_look(struct runtimes *r, uint32_t tgid, uint32_t id);
+/*
+ * It has client connections, so it is told how far it is watched. THERE: it was a moment ago; else
+ * that is told of one that was looked into before, and of another one false is returned.
+ */
+bool runtimes_cover(struct runtimes *r, uint32_t tgid, uint32_t id, bool there);
 /* It has loaded something that a runtime may follow. */
 void runtimes_expect(struct runtimes *r, uint32_t tgid);
 /*

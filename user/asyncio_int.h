@@ -38,6 +38,9 @@ struct runtime {
 	int n_unanswered;
 	uint64_t unanswered[UNANSWERED_MAX]; /* loops that the recorder asked about in vain */
 	char note[128];
+	bool covered, unreadable, gone, no_room;
+	const char *no_owners; /* a runtime that it maps and whose tasks nobody reads, or NULL */
+	struct coverage_told told;
 	UT_hash_handle hh;
 };
 
@@ -57,6 +60,8 @@ int runtime_publish(struct runtimes *r, struct runtime *p);
 void runtime_set_state(struct runtimes *r, struct runtime *p, enum rt_state state);
 bool runtime_is_probed(const struct runtime *p);
 void runtime_describe(const struct runtime *p, struct runtime_report *out);
+/* Tells what is found out about P, where that is wanted. */
+void runtime_cover(struct runtimes *r, struct runtime *p);
 /* There is something to tell of P; it is told, once, as soon as runtime_try_report() finds it so.
  */
 void runtime_report_once(struct runtimes *r, struct runtime *p);

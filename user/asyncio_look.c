@@ -36,8 +36,8 @@ int runtime_publish(struct runtimes *r, struct runtime *p)
 	p->rt.id = p->id;
 	p->rt.state = p->state;
 	e = session_runtime_set(r->s, p->tgid, &p->rt);
-	if (e && e != -ESRCH)
-		r->full++;
+	p->no_room = e && e != -ESRCH;
+	r->full += p->no_room;
 	return e;
 }
 
@@ -98,6 +98,43 @@ void runtime_describe(const struct runtime *p, struct runtime_report *out)
 		 by_memory(p) && !p->proved && !p->note[0]
 			 ? "no live task was seen to send yet: threads own requests until then"
 			 : p->note);
+}
+
+void runtime_cover(struct runtimes *r, struct runtime *p)
+{
+	struct runtime_report is;
+	struct coverage_facts f;
+
+	if (!r->o.cover || !p->covered)
+		return;
+	runtime_describe(p, &is);
+	memset(&f, 0, sizeof(f));
+	f.state = p->state;
+	if (p->proved)
+		f.bits |= FACT_PROVED;
+	if (probe_of(p) == PROBE_THERE)
+		f.bits |= FACT_PROBED;
+	if (p->go.version[0])
+		f.bits |= FACT_GO;
+	if (p->unreadable)
+		f.bits |= FACT_UNREADABLE;
+	if (p->gone)
+		f.bits |= FACT_GONE;
+	if (p->no_room)
+		f.bits |= FACT_NO_ROOM;
+	if (p->no_owners)
+		f.bits |= FACT_NO_OWNERS;
+	if (p->module || p->version || p->go.version[0]) {
+		memcpy(f.runtime, is.runtime, sizeof(f.runtime));
+		memcpy(f.version, is.version, sizeof(f.version));
+		memcpy(f.note, p->note, sizeof(f.note));
+	}
+	/* Not that of CPython which has no loop of its own. */
+	if (p->no_owners && !(p->proved || by_memory(p) || p->state == RT_PROBED)) {
+		snprintf(f.runtime, sizeof(f.runtime), "%s", p->no_owners);
+		f.version[0] = 0;
+	}
+	r->o.cover(r->ctx, p->tgid, p->id, &f, &p->told);
 }
 
 void runtime_report_once(struct runtimes *r, struct runtime *p)
@@ -422,8 +459,12 @@ static int list(struct runtimes *r, struct runtime *p, struct pymappings *w)
 
 	do {
 		e = pymappings_find(p->tgid, w);
+		p->gone = e == -ESRCH;
+		/* Of a process whose first thread has ended, nothing is seen under its number. */
+		p->unreadable = !p->gone && (e || !w->first.start);
 		if (e)
 			return e;
+		p->no_owners = w->no_owners;
 		take_module(p,
 			    w->module.start ? pyimages_get(r->images, p->tgid, &w->module) : NULL);
 	} while (w->module.start && !p->module && --tries);

@@ -143,7 +143,7 @@ static int replay_file(const struct options *o, const char *path)
 	code = EXIT_NOTHING;
 	if (core_failed_on(core))
 		code = o->found_status;
-	else if (o->strict && (core_lost(core) || rec_problem(r)))
+	else if (o->strict && (core_lost(core) || core_blind(core) || rec_problem(r)))
 		code = EXIT_LOST;
 	if (sinks_failures(&sinks)) {
 		fprintf(stderr, "mispair: output was lost\n");

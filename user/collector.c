@@ -104,11 +104,15 @@ static void on_runtime(void *ctx, const struct runtime_report *r)
 /* The recorder has met a process: it is looked into, if it is still the one. */
 static void meet(struct collector *c, const struct ev_head *h)
 {
-	if (collector_is_there(c, h->tgid, h->id)) {
+	bool there = collector_is_there(c, h->tgid, h->id);
+
+	if (there) {
 		runtimes_look(c->runtimes, h->tgid, h->id);
 		adapters_look(c->adapters, h->tgid, h->id, collector_now());
 	}
 	collector_tell_process(c, h->tgid, h->id, h->comm);
+	if (!runtimes_cover(c->runtimes, h->tgid, h->id, there))
+		collector_cover_gone(c, h->tgid, h->id);
 }
 
 /*
@@ -375,7 +379,8 @@ int collector_open(const struct options *o, const char *command, struct collecto
 	struct runtimes_opts ro = {.precise = o->precise,
 				   .by_file = command != NULL,
 				   .never = &o->never_probe,
-				   .no_memory = o->no_memory};
+				   .no_memory = o->no_memory,
+				   .cover = collector_cover};
 	struct collector *c = calloc(1, sizeof(*c));
 	struct core_opts co = {.fail_on = o->fail_on, .finding = on_finding, .ctx = c};
 	struct host_facts facts;
@@ -584,7 +589,7 @@ int collector_close(struct collector *c, int status)
 	collector_feed(c, ITEM_STOP, now, &stop, sizeof(stop));
 	if (core_failed_on(c->core))
 		code = c->o->found_status;
-	else if (c->o->strict && core_lost(c->core))
+	else if (c->o->strict && (core_lost(c->core) || core_blind(c->core)))
 		code = EXIT_LOST;
 	else if (status >= 0)
 		code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

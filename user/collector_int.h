@@ -64,6 +64,12 @@ void collector_tell_process(struct collector *c, uint32_t pid, uint32_t id, cons
 /* Takes what lies in the ring, and works on it. */
 void collector_pump(struct collector *c);
 
+/* What was found out about a process, from runtimes_opts.cover. */
+void collector_cover(void *ctx, uint32_t pid, uint32_t id, const struct coverage_facts *f,
+		     struct coverage_told *told);
+/* ... about one that was gone before anything could be. */
+void collector_cover_gone(struct collector *c, uint32_t pid, uint32_t id);
+
 /* The kernel's counters, the losses by cause, and what we use ourselves. */
 void collector_sample(struct collector *c, uint64_t now);
 /*

@@ -40,6 +40,7 @@ struct core {
 	struct correlator *correlator;
 	struct tally *tally;
 	struct ledgers *ledgers; /* NULL unless --ledgers */
+	struct coverage *coverage;
 	struct known *known, *current;
 	struct known *first_gone, *last_gone; /* in order of their ends */
 	struct known *swept;		      /* the next that core_sweep() tells */
@@ -150,6 +151,27 @@ void core_processes(const struct core *c, void (*fn)(void *ctx, const struct ite
 	}
 }
 
+struct covered {
+	void (*fn)(void *ctx, const struct item_coverage *i);
+	void *ctx;
+};
+
+static void tell_facts(void *ctx, uint32_t pid, uint32_t id, const struct coverage_facts *f)
+{
+	const struct item_coverage i = {.pid = pid, .id = id, .facts = *f};
+	const struct covered *to = ctx;
+
+	to->fn(to->ctx, &i);
+}
+
+void core_coverage(const struct core *c, void (*fn)(void *ctx, const struct item_coverage *i),
+		   void *ctx)
+{
+	struct covered to = {fn, ctx};
+
+	coverage_each(c->coverage, tell_facts, &to);
+}
+
 static void forget_gone(struct core *c, uint64_t now)
 {
 	struct known *k;
@@ -217,6 +239,13 @@ static void on_socket(void *ctx, struct socket_report *r)
 	SINKS(c->o.sinks, socket, r);
 }
 
+static void on_coverage(void *ctx, const struct coverage_report *r)
+{
+	struct core *c = ctx;
+
+	SINKS(c->o.sinks, coverage, r);
+}
+
 /* ---- items ---- */
 
 static void take_start(struct core *c, uint64_t now, const void *body)
@@ -274,10 +303,13 @@ static void take_event(struct core *c, const struct ev_head *h)
 	case EV_PROCESS:
 	case EV_EXEC:
 		k = now_numbered(c, h->tgid);
-		if (k && (int32_t)(h->id - k->key.id) > 0)
+		if (k && (int32_t)(h->id - k->key.id) > 0) {
+			coverage_end(c->coverage, h->ts, k->key.pid, k->key.id);
 			retire(c, k, h->ts);
+		}
 		break;
 	case EV_EXIT:
+		coverage_end(c->coverage, h->ts, h->tgid, h->id);
 		correlate_exit(c->correlator, h->tgid, h->id, h->ts);
 		k = find(c, h->tgid, h->id);
 		if (k)
@@ -327,6 +359,18 @@ static void take_throttled(struct core *c, uint64_t now, const struct item_throt
 		memcpy(r.container_id, k->info.container_id, sizeof(r.container_id));
 	}
 	SINKS(c->o.sinks, throttled, &r);
+}
+
+static void take_coverage(struct core *c, uint64_t now, const struct item_coverage *i)
+{
+	const struct known *k = find(c, i->pid, i->id);
+	const char *name = k ? k->info.exe_name : NULL;
+
+	coverage_take(c->coverage, now, i->pid, i->id,
+		      name && *name ? name
+		      : k	    ? k->info.comm
+				    : "",
+		      &i->facts);
 }
 
 /* What was lost more since the last sample is told. */
@@ -416,6 +460,7 @@ static void tell_row(struct core *c, const struct ledger_row *row)
 		v.comm = c->last_owner->info.comm;
 		v.exe_name = c->last_owner->info.exe_name;
 		v.container_id = c->last_owner->info.container_id;
+		v.coverage = coverage_of(c->coverage, pid, id);
 	}
 	for (i = 0; i < c->o.sinks->n; i++) {
 		const struct sink *s = c->o.sinks->list[i];
@@ -435,6 +480,11 @@ static void take_row(struct core *c, const struct item_row *r)
 	correlate_seen(c->correlator, &r->row);
 	if (c->ledgers)
 		ledgers_row(c->ledgers, &r->row);
+	if (r->row.l.owner.tgid)
+		coverage_connection(c->coverage, c->round_ns, r->row.l.owner.tgid,
+				    r->row.l.owner.id,
+				    !(r->row.l.flags & LEDGER_GAP) && !ledger_blind(&r->row.l),
+				    r->row.l.flags & LEDGER_ADOPTED);
 	tell_row(c, &r->row);
 	if (r->rested && r->row.l.watch)
 		correlate_rest(c->correlator, &r->row, c->round_ns);
@@ -483,12 +533,15 @@ static void take_round_end(struct core *c)
 static void take_stop(struct core *c, uint64_t now, const struct item_stop *s)
 {
 	struct stop_info stop = {.time_ns = now, .command_status = s->command_status};
+	struct coverage_group groups[STOP_GROUPS];
 	char reason[sizeof(s->reason)];
 
 	memcpy(reason, s->reason, sizeof(reason));
 	reason[sizeof(reason) - 1] = 0;
 	core_stats(c, now, &stop.stats);
 	stop.reason = reason;
+	stop.groups = groups;
+	stop.n_groups = coverage_groups(c->coverage, groups, STOP_GROUPS);
 	c->stopped = true;
 	SINKS(c->o.sinks, stop, &stop);
 }
@@ -526,6 +579,7 @@ static void finish(struct core *c, uint64_t now)
 		ledgers_finish(c->ledgers, now);
 	correlate_finish(c->correlator, now);
 	tally_finish(c->tally);
+	coverage_finish(c->coverage, now);
 }
 
 void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *body, size_t len)
@@ -546,6 +600,9 @@ void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *b
 	case ITEM_RUNTIME:
 		take_runtime(c, now, body);
 		break;
+	case ITEM_COVERAGE:
+		take_coverage(c, now, body);
+		break;
 	case ITEM_SAMPLE:
 		take_sample(c, now, body);
 		break;
@@ -555,6 +612,7 @@ void core_input(struct core *c, enum item_kind kind, uint64_t now, const void *b
 	case ITEM_TICK:
 		correlate_tick(c->correlator, now);
 		tally_tick(c->tally, now);
+		coverage_tick(c->coverage, now);
 		break;
 	case ITEM_ROUND:
 		take_round(c, now);
@@ -601,10 +659,9 @@ struct core *core_new(const struct core_opts *o)
 	c->o = *o;
 	c->correlator = correlator_new(&co, on_finding, c);
 	c->tally = new_tally(c);
-	if (!c->correlator || !c->tally) {
-		correlator_free(c->correlator);
-		tally_free(c->tally);
-		free(c);
+	c->coverage = coverage_new(on_coverage, c);
+	if (!c->correlator || !c->tally || !c->coverage) {
+		core_free(c);
 		return NULL;
 	}
 	return c;
@@ -623,6 +680,7 @@ void core_free(struct core *c)
 	}
 	correlator_free(c->correlator);
 	tally_free(c->tally);
+	coverage_free(c->coverage);
 	ledgers_free(c->ledgers);
 	free(c);
 }
@@ -640,6 +698,14 @@ bool core_lost(const struct core *c)
 		if (c->lost[i])
 			return true;
 	return false;
+}
+
+bool core_blind(const struct core *c)
+{
+	struct coverage_counts counts;
+
+	coverage_count(c->coverage, &counts);
+	return counts.all[COVERAGE_BLIND] != 0;
 }
 
 bool core_stopped(const struct core *c)
@@ -668,4 +734,5 @@ void core_stats(const struct core *c, uint64_t now, struct run_stats *s)
 	s->events = c->events;
 	s->cpu_ns = c->sample.cpu_ns;
 	s->rss_bytes = c->sample.rss_bytes;
+	coverage_count(c->coverage, &s->coverage);
 }

@@ -39,6 +39,10 @@ size_t core_process_count(const struct core *c);
 void core_processes(const struct core *c, void (*fn)(void *ctx, const struct item_process *p),
 		    void *ctx);
 
+/* ... and what was found out about how each can be watched. */
+void core_coverage(const struct core *c, void (*fn)(void *ctx, const struct item_coverage *i),
+		   void *ctx);
+
 /* Is it time for a sink that shows connections? At its own pace, which may not be the collector's.
  */
 bool core_rows_due(const struct core *c, uint64_t now);
@@ -53,6 +57,7 @@ bool core_wants_buffer(const struct core *c, uint64_t cookie);
 
 bool core_failed_on(const struct core *c); /* a finding at or above fail_on, likely or more */
 bool core_lost(const struct core *c);	   /* any evidence or output */
+bool core_blind(const struct core *c);	   /* a process with connections was not watched */
 bool core_stopped(const struct core *c);   /* ITEM_STOP has come */
 void core_stats(const struct core *c, uint64_t now, struct run_stats *s);
 

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coverage.h"
+
 /* Severity grows with the number: `--fail-on` compares them. Order is part of the contract. */
 enum verdict {
 	VERDICT_NONE,
@@ -194,6 +196,7 @@ struct run_stats {
 	uint64_t events;    /* records taken from the ring */
 	uint64_t cpu_ns;    /* user and system time of this process */
 	uint64_t rss_bytes; /* its memory, 0: unknown */
+	struct coverage_counts coverage;
 };
 
 /* One tracked socket's ledger at its end, or at the end of the run (--ledgers). */
@@ -238,11 +241,16 @@ struct runtime_report {
 	uint64_t spare[8]; /* it lies in recordings: room for what comes */
 };
 
+#define STOP_GROUPS 32
+
 struct stop_info {
 	uint64_t time_ns;
 	struct run_stats stats;
 	const char *reason; /* "signal", "command exited", "count reached" */
 	int command_status; /* mispair run: wait status, else -1 */
+	/* Who was watched how, what hides most first (coverage_groups()). */
+	const struct coverage_group *groups;
+	size_t n_groups;
 };
 
 /* Names used in NDJSON, text and help; index by the enum. */
@@ -262,6 +270,7 @@ struct sink {
 	void *ctx;
 	void (*start)(void *ctx, const struct start_info *info);
 	void (*runtime)(void *ctx, const struct runtime_report *r);
+	void (*coverage)(void *ctx, const struct coverage_report *r);
 	/*
 	 * A finding as it is told (tally.h): whole, or an update with a count; and those that were
 	 * only counted. A sink that has a row for each connection takes each finding as it comes.

@@ -57,6 +57,7 @@ int item_check(uint32_t kind, const void *body, size_t len)
 		[ITEM_GONE] = sizeof(struct item_gone),
 		[ITEM_KEPT] = sizeof(struct item_kept),
 		[ITEM_THROTTLED] = sizeof(struct item_throttled),
+		[ITEM_COVERAGE] = sizeof(struct item_coverage),
 	};
 
 	if (!kind || kind >= ITEM_MAX || len > ITEM_BODY_MAX)

@@ -32,6 +32,7 @@ enum item_kind {
 	ITEM_GONE = 14,	     /* struct item_gone: a socket of an earlier pass is no more */
 	ITEM_KEPT = 15,	     /* struct item_kept: what was left out */
 	ITEM_THROTTLED = 16, /* struct item_throttled; a sample comes next */
+	ITEM_COVERAGE = 17,  /* struct item_coverage: what was found out about a process */
 	ITEM_MAX,
 };
 
@@ -75,6 +76,12 @@ struct item_row {
 	uint32_t looked, status;
 	uint32_t rested;   /* nothing has moved on it for a while */
 	uint32_t buffered; /* bytes in the stream's buffer that nobody waits for, 0: not known */
+	uint64_t spare[EVENT_SPARE];
+};
+
+struct item_coverage {
+	uint32_t pid, id; /* id as in struct proc */
+	struct coverage_facts facts;
 	uint64_t spare[EVENT_SPARE];
 };
 

@@ -97,6 +97,11 @@ void metrics_write(FILE *out, const struct metrics_numbers *n)
 	for (i = 0; i < LOSS_MAX; i++)
 		fprintf(out, "mispair_events_lost_total{reason=\"%s\"} %" PRIu64 "\n",
 			loss_names[i], s->lost[i]);
+	head(out, "mispair_processes", "gauge",
+	     "Processes that have made client connections, by how far they are watched.");
+	for (i = COVERAGE_FULL; i < COVERAGE_MAX; i++)
+		fprintf(out, "mispair_processes{coverage=\"%s\"} %" PRIu64 "\n", coverage_names[i],
+			s->coverage.now[i]);
 	one(out, "mispair_events_total", "counter", "Records taken from the kernel.", s->events);
 	one(out, "mispair_sockets_total", "counter", "Client connections seen.", s->sockets_total);
 	one(out, "mispair_sockets", "gauge", "Client connections tracked now.", s->sockets_tracked);

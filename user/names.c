@@ -96,4 +96,30 @@ const char *const degraded_names[DEGRADED_MAX] = {
 	[DEGRADED_UNIX] = "unix",
 	[DEGRADED_RECEIVES] = "receives",
 };
+
+const char *const coverage_names[COVERAGE_MAX] = {
+	[COVERAGE_NONE] = "none",
+	[COVERAGE_FULL] = "full",
+	[COVERAGE_THREAD] = "thread",
+	[COVERAGE_BLIND] = "blind",
+};
+
+const char *const coverage_reason_names[COVERED_REASONS] = {
+	[COVERED_NOT_KNOWN] = "none",
+	[COVERED_TASKS] = "tasks",
+	[COVERED_GOROUTINES] = "goroutines",
+	[COVERED_THREADS] = "threads",
+	[COVERED_UNPROVED] = "unproved",
+	[COVERED_LAYOUT] = "layout",
+	[COVERED_PROBED] = "probed",
+	[COVERED_NO_OWNERS] = "no_owners",
+	[COVERED_LOOP] = "event_loop",
+	[COVERED_RUNTIME] = "runtime",
+	[COVERED_STARTING] = "starting",
+	[COVERED_UNREADABLE] = "unreadable",
+	[COVERED_GONE] = "gone",
+	[COVERED_NO_ROOM] = "no_room",
+	[COVERED_ADOPTED] = "adopted",
+	[COVERED_GAP] = "gap",
+};
 /* clang-format on */

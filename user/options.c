@@ -94,7 +94,7 @@ static const struct row {
 	{OPT_EXIT_CODE, "exit-code", "N", FOR_ALL,
 	 "exit status of such a finding (default 3), where a command has a 3 of its own"},
 	{OPT_STRICT, "strict", NULL, FOR_ALL,
-	 "exit 6 if evidence was lost; 4, 5 where only a part works"},
+	 "exit 6 if evidence was lost or a process was blind; 4, 5 where only a part works"},
 	{OPT_LEDGERS, "ledgers", NULL, FOR_LIVE,
 	 "report every client connection's counts at its end"},
 	{OPT_PRECISE, "precise", "WHEN", FOR_LIVE,

@@ -278,7 +278,7 @@ static void on_line(void *ctx, const struct event_line *e)
 	struct otlp *o = ctx;
 	char *text, *prefix = NULL;
 
-	if (!e->finding && strcmp(e->name, "mispair.lost"))
+	if (!e->finding && strcmp(e->name, "mispair.lost") && strcmp(e->name, "mispair.coverage"))
 		return;
 	text = otlp_record(e);
 	if (!o->prefix)

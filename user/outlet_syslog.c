@@ -29,8 +29,11 @@ static int priority(const struct event_line *e)
 	return LOG_DAEMON | (strcmp(e->severity, "WARN") ? LOG_INFO : LOG_WARNING);
 }
 
+/* Of processes only those that are not watched: of the others there may be many. */
 static bool wanted(const struct event_line *e)
 {
+	if (!strcmp(e->name, "mispair.coverage"))
+		return !strcmp(e->severity, "WARN");
 	return strcmp(e->name, "mispair.stats") && strcmp(e->name, "mispair.connection.ledger");
 }
 

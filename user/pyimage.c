@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coverage.h"
 #include "pyimage.h"
 #include "session.h"
 
@@ -156,6 +157,8 @@ static bool pick(void *ctx, const struct mapping *m)
 
 	if (!w->first.start)
 		w->first = *m;
+	if (!w->no_owners && m->exec)
+		w->no_owners = coverage_runtime_of(m->path);
 	if (!w->module.start && !strncmp(base, "_asyncio.", 9))
 		w->module = *m;
 	if (!strncmp(base, "libpython", 9)) {

@@ -57,6 +57,7 @@ struct pymappings {
 	struct mapping module;	    /* _asyncio.*.so */
 	struct mapping interpreter; /* libpython or python; the library wins */
 	struct mapping first;	    /* the lowest one: the program, where that is static */
+	const char *no_owners;	    /* coverage_runtime_of() the first for which it says any */
 };
 
 /* 0 or -errno. */

@@ -200,6 +200,13 @@ static void tell_process(void *ctx, const struct item_process *p)
 	add(r, ITEM_PROCESS, r->start_ns, p, sizeof(*p));
 }
 
+static void tell_coverage(void *ctx, const struct item_coverage *i)
+{
+	struct recorder *r = ctx;
+
+	add(r, ITEM_COVERAGE, r->start_ns, i, sizeof(*i));
+}
+
 /* What a replay of the ring alone could not know, as a block of its own before it. */
 static void write_preface(struct recorder *r, const struct core *core)
 {
@@ -215,6 +222,7 @@ static void write_preface(struct recorder *r, const struct core *core)
 		add(r, ITEM_GAP, r->start_ns, NULL, 0);
 	}
 	core_processes(core, tell_process, r);
+	core_coverage(core, tell_coverage, r);
 	pack(r);
 	r->direct = false;
 }

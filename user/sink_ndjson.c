@@ -231,6 +231,46 @@ static void put_network(struct line *l, enum transport transport, const char *lo
 		put_u64(l, "network.peer.port", peer_port);
 }
 
+/* Nothing where nothing is known: recordings of before do not say it. */
+static void put_processes(struct line *l, const struct coverage_counts *c)
+{
+	uint64_t total = 0;
+	char key[40];
+	int i;
+
+	for (i = COVERAGE_FULL; i < COVERAGE_MAX; i++)
+		total += c->all[i];
+	for (i = COVERAGE_FULL; total && i < COVERAGE_MAX; i++) {
+		snprintf(key, sizeof(key), "mispair.processes.%s", coverage_names[i]);
+		put_u64(l, key, c->all[i]);
+	}
+	if (c->untold)
+		put_u64(l, "mispair.processes.untold", c->untold);
+}
+
+static void put_groups(struct line *l, const struct stop_info *s)
+{
+	struct json_object *array = s->n_groups ? json_object_new_array() : NULL;
+	size_t i;
+
+	for (i = 0; array && i < s->n_groups; i++) {
+		const struct coverage_group *g = &s->groups[i];
+		struct line e = {.obj = json_object_new_object()};
+
+		put_str(&e, "level", coverage_names[g->v.level]);
+		put_str(&e, "reason", coverage_reason_names[g->v.reason]);
+		put_known(&e, "name", g->name, sizeof(g->name));
+		put_known(&e, "runtime", g->runtime, sizeof(g->runtime));
+		put_u64(&e, "processes", g->processes);
+		if (e.failed || json_object_array_add(array, e.obj) < 0) {
+			json_object_put(e.obj);
+			l->failed = true;
+		}
+	}
+	if (s->n_groups)
+		put(l, "mispair.coverage.groups", array);
+}
+
 static void put_stats(struct line *l, const struct run_stats *s)
 {
 	char key[80];
@@ -261,6 +301,7 @@ static void put_stats(struct line *l, const struct run_stats *s)
 		snprintf(key, sizeof(key), "mispair.lost.%s", loss_names[c]);
 		put_u64(l, key, s->lost[c]);
 	}
+	put_processes(l, &s->coverage);
 	put_u64(l, "mispair.events", s->events);
 	put_u64(l, "mispair.cpu_ns", s->cpu_ns);
 }
@@ -328,6 +369,26 @@ static void on_runtime(void *ctx, const struct runtime_report *r)
 	put_known(&l, "mispair.runtime.module", r->module, sizeof(r->module));
 	put_known(&l, "mispair.runtime.evidence", r->evidence, sizeof(r->evidence));
 	put_known(&l, "mispair.runtime.note", r->note, sizeof(r->note));
+	emit(n, &l);
+}
+
+static void on_coverage(void *ctx, const struct coverage_report *r)
+{
+	bool blind = r->now.level == COVERAGE_BLIND;
+	struct ndjson *n = ctx;
+	struct line l;
+
+	begin(n, &l, r->time_ns, "mispair.coverage", blind ? "WARN" : "INFO");
+	put_u64(&l, "process.pid", r->pid);
+	put_known(&l, "process.executable.name", r->name, sizeof(r->name));
+	put_known(&l, "process.runtime.name", r->runtime, sizeof(r->runtime));
+	put_known(&l, "process.runtime.version", r->version, sizeof(r->version));
+	put_str(&l, "mispair.coverage.level", coverage_names[r->now.level]);
+	put_str(&l, "mispair.coverage.reason", coverage_reason_names[r->now.reason]);
+	put_str_max(&l, "mispair.coverage.text", r->text, sizeof(r->text));
+	put_bool(&l, "mispair.coverage.probed", r->probed);
+	if (r->before.level)
+		put_str(&l, "mispair.coverage.before", coverage_names[r->before.level]);
 	emit(n, &l);
 }
 
@@ -554,6 +615,7 @@ static void on_stop(void *ctx, const struct stop_info *s)
 		put_u64(&l, "process.exit.code", (uint64_t)WEXITSTATUS(s->command_status));
 	if (s->command_status != -1 && WIFSIGNALED(s->command_status))
 		put_u64(&l, "mispair.exit.signal", (uint64_t)WTERMSIG(s->command_status));
+	put_groups(&l, s);
 	put_stats(&l, &s->stats);
 	emit(n, &l);
 }
@@ -597,6 +659,7 @@ struct sink *sink_ndjson_new_empty(void)
 		.ctx = n,
 		.start = on_start,
 		.runtime = on_runtime,
+		.coverage = on_coverage,
 		.finding = on_finding,
 		.finding_sum = on_finding_sum,
 		.socket = on_socket,

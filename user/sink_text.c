@@ -66,6 +66,26 @@ static const char *const loss_words[LOSS_MAX] = {
 	[LOSS_PROBES] = "probes were not attached, for want of descriptors",
 };
 
+/* Why a process is not watched in full, in a few words (coverage_sentence() has all of them). */
+static const char *const coverage_reason_words[COVERED_REASONS] = {
+	[COVERED_NOT_KNOWN] = "not known",
+	[COVERED_TASKS] = "tasks",
+	[COVERED_GOROUTINES] = "goroutines",
+	[COVERED_THREADS] = "threads",
+	[COVERED_UNPROVED] = "no live task was seen to send",
+	[COVERED_LAYOUT] = "this version's tasks cannot be read",
+	[COVERED_PROBED] = "tasks are known by probes alone",
+	[COVERED_NO_OWNERS] = "its tasks are not known as owners",
+	[COVERED_LOOP] = "an event loop may work for many",
+	[COVERED_RUNTIME] = "its runtime is neither readable nor probed",
+	[COVERED_STARTING] = "its runtime had not begun",
+	[COVERED_UNREADABLE] = "its mappings could not be read",
+	[COVERED_GONE] = "ended before it could be looked into",
+	[COVERED_NO_ROOM] = "no room for it",
+	[COVERED_ADOPTED] = "older than the run, never at rest",
+	[COVERED_GAP] = "evidence was lost on all connections",
+};
+
 /* ---- pieces of lines ---- */
 
 static void begin(const struct text *t, struct row *r)
@@ -482,6 +502,16 @@ __attribute__((format(printf, 3, 4))) static void summary_line(struct text *t, c
 	end(t, &r);
 }
 
+/* That there is nothing, and that nobody could look, are two answers. */
+static const char *nothing_found(const struct coverage_counts *c)
+{
+	if (c->all[COVERAGE_BLIND])
+		return "none where it could look: see `watched`";
+	if (c->all[COVERAGE_THREAD])
+		return "none; where only threads are watched, tasks may hide some";
+	return "none";
+}
+
 static void summary_findings(struct text *t, const struct run_stats *s)
 {
 	static const enum confidence order[] = {CONF_CERTAIN, CONF_LIKELY, CONF_SUSPECT};
@@ -495,7 +525,7 @@ static void summary_findings(struct text *t, const struct run_stats *s)
 			total += s->findings[v][c];
 	}
 	if (!total) {
-		summary_line(t, "findings", "none");
+		summary_line(t, "findings", "%s", nothing_found(&s->coverage));
 		return;
 	}
 	begin(t, &r);
@@ -556,6 +586,53 @@ static bool summary_losses(struct text *t, const struct run_stats *s)
 	return any;
 }
 
+#define GROUPS_SHOWN 3
+
+/* "by thread   2 node (no_owners), 1 ..." */
+static void summary_groups(struct text *t, const struct stop_info *stop, enum coverage_level level,
+			   const char *what)
+{
+	const struct coverage_counts *c = &stop->stats.coverage;
+	size_t i, shown = 0;
+	uint64_t left = c->all[level];
+	struct row r;
+
+	if (!left)
+		return;
+	begin(t, &r);
+	row_pad(&r, W_SUMMARY);
+	row_put(&r, what);
+	for (i = 0; i < stop->n_groups && shown < GROUPS_SHOWN; i++) {
+		const struct coverage_group *g = &stop->groups[i];
+
+		if (g->v.level != level || !g->name[0])
+			continue;
+		row_put(&r, shown++ ? ", " : " ");
+		row_user(&r, g->name, sizeof(g->name));
+		if (g->processes > 1)
+			row_fmt(&r, " x%" PRIu64, g->processes);
+		row_fmt(&r, " (%s)", coverage_reason_words[g->v.reason]);
+		left -= g->processes < left ? g->processes : left;
+	}
+	if (left)
+		row_fmt(&r, "%s%" PRIu64 " more", shown ? ", " : " ", left);
+	end(t, &r);
+}
+
+static void summary_watched(struct text *t, const struct stop_info *stop)
+{
+	const struct coverage_counts *c = &stop->stats.coverage;
+
+	if (!c->all[COVERAGE_FULL] && !c->all[COVERAGE_THREAD] && !c->all[COVERAGE_BLIND])
+		return;
+	summary_line(t, "watched",
+		     "%" PRIu64 " process%s in full, %" PRIu64 " by thread only, %" PRIu64 " blind",
+		     c->all[COVERAGE_FULL], c->all[COVERAGE_FULL] == 1 ? "" : "es",
+		     c->all[COVERAGE_THREAD], c->all[COVERAGE_BLIND]);
+	summary_groups(t, stop, COVERAGE_BLIND, "blind:");
+	summary_groups(t, stop, COVERAGE_THREAD, "by thread only:");
+}
+
 static uint64_t all_of(const struct run_stats *s, enum verdict v)
 {
 	uint64_t sum = 0;
@@ -606,6 +683,7 @@ static void on_stop(void *ctx, const struct stop_info *stop)
 	summary_line(t, "good endings", "%" PRIu64 " closed, %" PRIu64 " drained",
 		     all_of(s, VERDICT_CLOSED), all_of(s, VERDICT_DRAINED));
 	summary_line(t, "unobserved", "%" PRIu64, all_of(s, VERDICT_UNOBSERVED));
+	summary_watched(t, stop);
 	if (!summary_losses(t, s))
 		summary_line(t, "lost", "nothing");
 	flush(t);

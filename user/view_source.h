@@ -3,12 +3,14 @@
 #ifndef MISPAIR_VIEW_SOURCE_H
 #define MISPAIR_VIEW_SOURCE_H
 
+#include "coverage.h"
 #include "../bpf/events.h"
 
 /* Lives until the call returns. Strings are NUL-terminated, "" if unknown, and not escaped. */
 struct view_source_row {
 	const struct ledger_row *ledger;
 	const char *comm, *exe_name, *container_id;
+	struct coverage_verdict coverage; /* of its process */
 };
 
 #endif

@@ -228,6 +228,7 @@ static size_t new_item(uint8_t *dst)
 		[ITEM_SAMPLE] = sizeof(struct item_sample),
 		[ITEM_ROW] = sizeof(struct item_row),
 		[ITEM_STOP] = sizeof(struct item_stop),
+		[ITEM_COVERAGE] = sizeof(struct item_coverage),
 	};
 	struct rec_item head = {.kind = ITEM_EVENT + (uint32_t)rand() % (ITEM_MAX - ITEM_EVENT)};
 	struct ev_head ev = {.kind = rand() % 2 ? EV_STEP : EV_LEDGER};

@@ -21,7 +21,7 @@ SLOWER = 8
 # In the order of what a reader wants to know first.
 FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_fair", "cases_life",
          "cases_process", "cases_bad_input", "cases_refuse", "cases_traffic", "cases_judge", "cases_export", "cases_record",
-         "cases_files", "cases_sinks", "cases_view", "cases_adapters", "cases_waits", "cases_tiers")
+         "cases_files", "cases_sinks", "cases_view", "cases_coverage", "cases_adapters", "cases_waits", "cases_tiers")
 
 
 def tests():

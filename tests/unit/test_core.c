@@ -15,7 +15,9 @@
 #define COOKIE 77
 
 struct heard {
-	int starts, findings, each, lost, stats, stops;
+	int starts, findings, each, lost, stats, stops, covered;
+	struct coverage_report cover;
+	size_t groups;
 	struct finding finding;
 	struct run_stats last;
 	char host[65], reason[64];
@@ -77,10 +79,19 @@ static void on_lost(void *ctx, uint64_t now, enum loss cause, uint64_t count, ui
 	h->lost_total = total;
 }
 
+static void on_coverage(void *ctx, const struct coverage_report *r)
+{
+	struct heard *h = ctx;
+
+	h->covered++;
+	h->cover = *r;
+}
+
 static void on_stop(void *ctx, const struct stop_info *s)
 {
 	struct heard *h = ctx;
 
+	h->groups = s->n_groups;
 	h->stops++;
 	h->last = s->stats;
 	strncpy(h->reason, s->reason, sizeof(h->reason) - 1);
@@ -102,6 +113,7 @@ static int setup(void **state)
 	x->sink = (struct sink){.ctx = &x->heard,
 				.start = on_start,
 				.finding = on_finding,
+				.coverage = on_coverage,
 				.stats = on_stats,
 				.lost = on_lost,
 				.stop = on_stop};
@@ -585,6 +597,93 @@ static void a_gap_forgets_suspects_and_keeps_the_counts(void **state)
 	assert_true(x->heard.finding.n_timeline <= 3);
 }
 
+/* ---- how far processes are watched ---- */
+
+static void cover(struct fixture *x, uint32_t id, uint32_t state, uint32_t bits, uint64_t now)
+{
+	const struct item_coverage i = {
+		.pid = PID, .id = id, .facts = {.state = state, .bits = bits}};
+
+	core_input(x->core, ITEM_COVERAGE, now, &i, sizeof(i));
+}
+
+static void a_process_is_covered_as_its_facts_say_and_under_its_name(void **state)
+{
+	struct fixture *x = *state;
+	struct item_stop stop = {.command_status = -1};
+
+	start(x, false);
+	process(x, "python3.11");
+	cover(x, ID, RT_READY, FACT_PROVED, 10);
+	core_input(x->core, ITEM_TICK, 2000000000ULL, NULL, 0);
+	assert_int_equal(x->heard.covered, 1);
+	assert_string_equal(x->heard.cover.name, "python3.11");
+	assert_int_equal(x->heard.cover.now.reason, COVERED_TASKS);
+	assert_false(core_blind(x->core));
+	/* An end that came unseen is told by an exec of the same number. */
+	happens(x, EV_EXEC, ID + 1, 3000000000ULL);
+	cover(x, ID + 1, RT_NONE, FACT_UNREADABLE, 3000000001ULL);
+	assert_true(core_blind(x->core));
+	core_input(x->core, ITEM_FINISH, 3000000002ULL, NULL, 0);
+	core_input(x->core, ITEM_STOP, 3000000002ULL, &stop, sizeof(stop));
+	assert_int_equal(x->heard.covered, 2);
+	assert_int_equal(x->heard.last.coverage.all[COVERAGE_FULL], 1);
+	assert_int_equal(x->heard.last.coverage.now[COVERAGE_FULL], 0);
+	assert_int_equal(x->heard.last.coverage.now[COVERAGE_BLIND], 1);
+	assert_int_equal(x->heard.groups, 2);
+}
+
+static void a_process_is_blind_until_one_of_its_adopted_connections_is_at_rest(void **state)
+{
+	struct item_row r = {.row.l = {.flags = LEDGER_ADOPTED}};
+	struct coverage_counts n;
+	struct run_stats s;
+	struct fixture *x = *state;
+
+	start(x, false);
+	process(x, "java");
+	cover(x, ID, RT_NONE, 0, 10);
+	r.row.l.owner.tgid = PID;
+	r.row.l.owner.id = ID;
+	core_input(x->core, ITEM_ROUND, 20, NULL, 0);
+	core_input(x->core, ITEM_ROW, 20, &r, sizeof(r));
+	core_input(x->core, ITEM_ROUND_END, 20, NULL, 0);
+	assert_true(core_blind(x->core));
+	r.row.l.flags |= LEDGER_SYNCED;
+	core_input(x->core, ITEM_ROUND, 30, NULL, 0);
+	core_input(x->core, ITEM_ROW, 30, &r, sizeof(r));
+	core_input(x->core, ITEM_ROUND_END, 30, NULL, 0);
+	assert_false(core_blind(x->core));
+	core_stats(x->core, 40, &s);
+	n = s.coverage;
+	assert_int_equal(n.all[COVERAGE_FULL], 1);
+}
+
+static void count_facts(void *ctx, const struct item_coverage *i)
+{
+	assert_int_equal(i->pid, PID);
+	assert_int_equal(i->facts.state, RT_READY);
+	++*(int *)ctx;
+}
+
+static void facts_of_what_lives_are_there_for_a_recording_that_begins_late(void **state)
+{
+	struct fixture *x = *state;
+	int n = 0;
+
+	start(x, false);
+	cover(x, ID, RT_READY, 0, 10);
+	core_coverage(x->core, count_facts, &n);
+	assert_int_equal(n, 1);
+	/* One that has just ended may be what the recording is about. */
+	happens(x, EV_EXIT, ID, 20);
+	core_coverage(x->core, count_facts, &n);
+	assert_int_equal(n, 2);
+	core_input(x->core, ITEM_TICK, 3000000020ULL, NULL, 0);
+	core_coverage(x->core, count_facts, &n);
+	assert_int_equal(n, 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -605,6 +704,9 @@ int main(void)
 		TEST(what_moved_is_told_in_every_pass_and_a_round_in_its_turn),
 		TEST(what_a_pass_left_out_is_counted),
 		TEST(a_gap_forgets_suspects_and_keeps_the_counts),
+		TEST(a_process_is_covered_as_its_facts_say_and_under_its_name),
+		TEST(a_process_is_blind_until_one_of_its_adopted_connections_is_at_rest),
+		TEST(facts_of_what_lives_are_there_for_a_recording_that_begins_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,8 @@ static void every_name_of_the_conventions_is_there(void **state)
 	n->stats.findings[VERDICT_REUSED][CONF_CERTAIN] = 3;
 	n->stats.findings[VERDICT_CLOSED][CONF_NONE] = 4;
 	n->stats.lost[LOSS_SINK] = 5;
+	n->stats.coverage.all[COVERAGE_BLIND] = 9;
+	n->stats.coverage.now[COVERAGE_BLIND] = 2;
 	n->n_maps = n->n_programs = 1;
 	strcpy(n->maps[0].name, "procs");
 	n->maps[0].value = 2;
@@ -61,6 +63,9 @@ static void every_name_of_the_conventions_is_there(void **state)
 	has(text, "\nmispair_cancellations_total{kind=\"asyncio.cancel\"} 7\n");
 	has(text, "\nmispair_events_lost_total{reason=\"sink\"} 5\n");
 	has(text, "\nmispair_events_lost_total{reason=\"ring_full\"} 0\n");
+	has(text, "\nmispair_processes{coverage=\"full\"} 0\n");
+	has(text, "\nmispair_processes{coverage=\"thread\"} 0\n");
+	has(text, "\nmispair_processes{coverage=\"blind\"} 2\n");
 	has(text, "\nmispair_map_entries{map=\"procs\"} 2\n");
 	has(text, "\nmispair_bpf_program_seconds_total{program=\"tp_send\"} 2.000000003\n");
 	has(text, "\nmispair_cpu_seconds_total 1.500000001\n");

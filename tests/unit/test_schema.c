@@ -43,6 +43,16 @@ static struct json_object *property(struct json_object *schema, const char *def,
 	return o;
 }
 
+static struct json_object *definition(struct json_object *schema, const char *name)
+{
+	struct json_object *o = NULL;
+
+	if (!json_object_object_get_ex(schema, "$defs", &o) ||
+	    !json_object_object_get_ex(o, name, &o))
+		return NULL;
+	return o;
+}
+
 static bool holds(struct json_object *words, const char *word)
 {
 	size_t i;
@@ -83,6 +93,10 @@ static void every_enum_has_the_programs_words(void **state)
 	same_words(words, cancel_names, 1, CANCEL_MAX);
 	assert_true(json_object_object_get_ex(defs, "reuse_kind", &words));
 	same_words(words, reuse_names, 1, REUSE_MAX);
+	same_words(property(s, "event.coverage", "mispair.coverage.before"), coverage_names, 1,
+		   COVERAGE_MAX);
+	same_words(definition(s, "coverage_level"), coverage_names, 1, COVERAGE_MAX);
+	same_words(definition(s, "coverage_reason"), coverage_reason_names, 1, COVERED_REASONS);
 }
 
 static void stats_have_a_key_for_every_loss_and_every_kind_of_finding(void **state)

@@ -111,6 +111,20 @@ static const struct key runtime_keys[] = {
 	END,
 };
 
+static const struct key coverage_keys[] = {
+	COMMON,
+	N("process.pid"),
+	S("process.executable.name"),
+	S("process.runtime.name"),
+	S("process.runtime.version"),
+	S("mispair.coverage.level"),
+	S("mispair.coverage.reason"),
+	S("mispair.coverage.text"),
+	B("mispair.coverage.probed"),
+	S("mispair.coverage.before"),
+	END,
+};
+
 static const struct key ledger_keys[] = {
 	COMMON,
 	NETWORK,
@@ -234,6 +248,14 @@ static void every_other_event_has_the_agreed_keys(void **state)
 					 .peer_addr = "fe80::1",
 					 .local_port = 1,
 					 .peer_port = 2};
+	const struct coverage_report cover = {.time_ns = MONO,
+					      .pid = 1,
+					      .name = "python3.7",
+					      .now = {COVERAGE_BLIND, COVERED_RUNTIME},
+					      .before = {COVERAGE_THREAD, COVERED_UNPROVED},
+					      .runtime = "cpython",
+					      .version = "3.7",
+					      .text = "not known"};
 	const struct run_stats stats = {.time_ns = MONO};
 	const struct stop_info stop = {.time_ns = MONO, .reason = "signal", .command_status = 0};
 	struct fixture *x = *state;
@@ -244,6 +266,9 @@ static void every_other_event_has_the_agreed_keys(void **state)
 	open_sink(x);
 	x->sink->runtime(x->sink->ctx, &rt);
 	assert_event(x, runtime_keys, "mispair.runtime", "INFO");
+	open_sink(x);
+	x->sink->coverage(x->sink->ctx, &cover);
+	assert_event(x, coverage_keys, "mispair.coverage", "WARN");
 	open_sink(x);
 	x->sink->socket(x->sink->ctx, &so);
 	assert_event(x, ledger_keys, "mispair.connection.ledger", "INFO");
@@ -256,6 +281,41 @@ static void every_other_event_has_the_agreed_keys(void **state)
 	open_sink(x);
 	x->sink->stop(x->sink->ctx, &stop);
 	assert_event(x, stop_keys, "mispair.stop", "INFO");
+}
+
+/* A recording of before says nothing of processes, and its replay makes nothing up. */
+static void processes_are_counted_once_there_are_any(void **state)
+{
+	const struct coverage_group group = {
+		{COVERAGE_THREAD, COVERED_NO_OWNERS}, "node", "node", 3};
+	struct stop_info stop = {.time_ns = MONO, .reason = "end", .command_status = -1};
+	struct fixture *x = *state;
+	struct json_object *obj, *v = NULL;
+
+	open_sink(x);
+	x->sink->stop(x->sink->ctx, &stop);
+	close_sink(x);
+	obj = only_line(x);
+	assert_false(json_object_object_get_ex(obj, "mispair.processes.full", &v));
+	assert_false(json_object_object_get_ex(obj, "mispair.coverage.groups", &v));
+	json_object_put(obj);
+	stop.stats.coverage.all[COVERAGE_THREAD] = 3;
+	stop.groups = &group;
+	stop.n_groups = 1;
+	open_sink(x);
+	x->sink->stop(x->sink->ctx, &stop);
+	close_sink(x);
+	obj = only_line(x);
+	assert_true(json_object_object_get_ex(obj, "mispair.processes.blind", &v));
+	assert_int_equal(json_object_get_int(v), 0);
+	assert_true(json_object_object_get_ex(obj, "mispair.processes.thread", &v));
+	assert_int_equal(json_object_get_int(v), 3);
+	assert_false(json_object_object_get_ex(obj, "mispair.processes.untold", &v));
+	assert_true(json_object_object_get_ex(obj, "mispair.coverage.groups", &v));
+	assert_string_equal(json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN),
+			    "[{\"level\":\"thread\",\"reason\":\"no_owners\",\"name\":\"node\","
+			    "\"runtime\":\"node\",\"processes\":3}]");
+	json_object_put(obj);
 }
 
 static void each_verdict_has_its_event_and_severity(void **state)
@@ -424,10 +484,15 @@ static void the_tables_of_names_are_complete(void **state)
 		const char *const *names;
 		int n;
 	} tables[] = {
-		{verdict_names, VERDICT_MAX},	{confidence_names, CONF_MAX},
-		{reuse_names, REUSE_MAX},	{cancel_names, CANCEL_MAX},
-		{evidence_names, EVIDENCE_MAX}, {timeline_names, TL_MAX},
+		{verdict_names, VERDICT_MAX},
+		{confidence_names, CONF_MAX},
+		{reuse_names, REUSE_MAX},
+		{cancel_names, CANCEL_MAX},
+		{evidence_names, EVIDENCE_MAX},
+		{timeline_names, TL_MAX},
 		{loss_names, LOSS_MAX},
+		{coverage_names, COVERAGE_MAX},
+		{coverage_reason_names, COVERED_REASONS},
 	};
 	size_t t;
 	int i;
@@ -547,6 +612,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_finding_has_the_agreed_keys_and_values),
 		TEST(every_other_event_has_the_agreed_keys),
+		TEST(processes_are_counted_once_there_are_any),
 		TEST(each_verdict_has_its_event_and_severity),
 		TEST(what_is_unknown_has_no_key),
 		TEST(large_numbers_survive_whole),

@@ -485,6 +485,45 @@ static void an_empty_summary_says_so(void **state)
 		"  lost           nothing\n");
 }
 
+static void the_summary_tells_nothing_found_from_could_not_look(void **state)
+{
+	static const struct coverage_group groups[] = {
+		{ { COVERAGE_BLIND, COVERED_UNREADABLE }, "odd\x1b", "", 1 },
+		{ { COVERAGE_THREAD, COVERED_NO_OWNERS }, "node", "node", 3 },
+		{ { COVERAGE_THREAD, COVERED_NO_OWNERS }, "ruby3.1", "ruby", 1 },
+		{ { COVERAGE_THREAD, COVERED_LOOP }, "a", "", 1 },
+		{ { COVERAGE_THREAD, COVERED_LOOP }, "b", "", 1 },
+		{ { COVERAGE_FULL, COVERED_THREADS }, "curl", "", 9 },
+	};
+	const struct sink_text_opts o = { 0 };
+	struct stop_info stop = { .reason = "end", .command_status = -1, .groups = groups,
+				  .n_groups = sizeof(groups) / sizeof(*groups) };
+	struct fixture *x = *state;
+
+	stop.stats.coverage.all[COVERAGE_FULL] = 1;
+	open_sink(x, &o);
+	x->sink->stop(x->sink->ctx, &stop);
+	assert_non_null(strstr(x->text, "  findings       none\n"));
+	assert_non_null(strstr(x->text,
+		"  watched        1 process in full, 0 by thread only, 0 blind\n"
+		"  lost           nothing\n"));
+	stop.stats.coverage.all[COVERAGE_FULL] = 9;
+	stop.stats.coverage.all[COVERAGE_THREAD] = 6;
+	x->sink->stop(x->sink->ctx, &stop);
+	assert_non_null(strstr(x->text,
+		"  findings       none; where only threads are watched, tasks may hide some\n"));
+	stop.stats.coverage.all[COVERAGE_BLIND] = 1;
+	x->sink->stop(x->sink->ctx, &stop);
+	assert_non_null(strstr(x->text, "  findings       none where it could look: see `watched`\n"));
+	assert_non_null(strstr(x->text,
+		"  watched        9 processes in full, 6 by thread only, 1 blind\n"
+		"                 blind: odd\\x1b (its mappings could not be read)\n"
+		"                 by thread only: node x3 (its tasks are not known as owners), "
+		"ruby3.1 (its tasks are not known as owners), a (an event loop may work for many), "
+		"1 more\n"
+		"  lost           nothing\n"));
+}
+
 static void quiet_keeps_findings_and_losses(void **state)
 {
 	const struct start_info start = { .version = "0.1" };
@@ -618,6 +657,7 @@ int main(void)
 		TEST(a_runtime_is_a_line_for_each_process_of_a_host),
 		TEST(the_summary_counts_and_names_what_was_lost),
 		TEST(an_empty_summary_says_so),
+		TEST(the_summary_tells_nothing_found_from_could_not_look),
 		TEST(ones_own_earlier_reply_is_not_handed_to_somebody),
 		TEST(a_suspect_is_not_told_what_a_correct_client_does),
 		TEST(quiet_keeps_findings_and_losses),

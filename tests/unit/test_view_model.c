@@ -193,7 +193,7 @@ static void a_ledger_with_a_gap_is_unobserved(void **state)
 {
 	struct view *v = *state;
 	struct ledger_row row;
-	struct view_source_row src = {&row, "c", "", ""};
+	struct view_source_row src = {&row, "c", "", "", {0}};
 	struct run_stats s = {.time_ns = START + S};
 
 	ledger_of(&A, &row);
@@ -210,7 +210,7 @@ static void a_closed_socket_that_lingers_is_no_row(void **state)
 {
 	struct view *v = *state;
 	struct ledger_row row;
-	struct view_source_row src = {&row, "c", "", ""};
+	struct view_source_row src = {&row, "c", "", "", {0}};
 
 	ledger_of(&A, &row);
 	row.l.flags = LEDGER_CLOSED;
