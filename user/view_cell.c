@@ -95,11 +95,19 @@ static void upper(char *dst, size_t len, const char *word)
 	dst[i] = '\0';
 }
 
+const char *view_nothing(const struct view_row *row)
+{
+	if (row->coverage == COVERAGE_BLIND)
+		return "blind";
+	return row->coverage == COVERAGE_THREAD ? "by thread" : "-";
+}
+
 static void verdict_text(const struct view_row *row, char *dst, size_t len)
 {
 	dst[0] = '\0';
+	/* Nothing was seen: how far has it been looked for? */
 	if (row->verdict == VERDICT_NONE || row->verdict >= VERDICT_MAX)
-		snprintf(dst, len, "-");
+		snprintf(dst, len, "%s", view_nothing(row));
 	else if (row->verdict >= VERDICT_ABANDONED)
 		upper(dst, len, verdict_names[row->verdict]);
 	else

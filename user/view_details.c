@@ -256,6 +256,26 @@ static void numbers(struct view_page *p, const struct view_row *row)
 		     row->birth_ns ? b : "", a);
 }
 
+/* How far its process is watched, and why not farther. */
+static void watched(struct view_page *p, const struct view_row *row)
+{
+	static const char *const words[COVERAGE_MAX] = {[COVERAGE_FULL] = "in full",
+							[COVERAGE_THREAD] = "by thread only",
+							[COVERAGE_BLIND] = "blind"};
+	const struct coverage_verdict v = {row->coverage, row->covered_by};
+	const struct coverage_facts none = {0};
+	char why[COVERAGE_TEXT], text[COVERAGE_TEXT + 64];
+
+	if (!row->coverage || row->coverage >= COVERAGE_MAX)
+		return;
+	fact(p, "watched", "%s", words[row->coverage]);
+	if (row->coverage == COVERAGE_FULL)
+		return;
+	coverage_sentence(v, &none, why, sizeof(why));
+	snprintf(text, sizeof(text), "Why: %s.", why);
+	view_page_words(p, 16, STYLE_WARN, text);
+}
+
 static void connection(struct view_page *p, const struct view_row *row)
 {
 	const struct view_item item = {(struct view_row *)row, NULL};
@@ -279,6 +299,7 @@ static void connection(struct view_page *p, const struct view_row *row)
 		view_text(container, sizeof(container), row->name->container, 72, p->v->o.ascii);
 		fact(p, "container", "%s", container);
 	}
+	watched(p, row);
 	numbers(p, row);
 	if (row->shared)
 		view_page_words(p, 3, STYLE_PLAIN,
@@ -357,6 +378,9 @@ static void body(struct view_page *p, const struct view_row *row)
 					  "many."
 				: row->unobserved
 					? "Nothing is said about this connection; the reason is "
+					  "below."
+				: row->coverage == COVERAGE_BLIND
+					? "Nothing could be seen on this connection; the reason is "
 					  "below."
 					: "Nothing suspicious has been seen on this connection.");
 	} else {

@@ -77,6 +77,9 @@ void view_filter_row(const struct view *v, struct view_row *row)
 		return;
 	if (row->verdict && contains(verdict_names[row->verdict], v->filter))
 		return;
+	if (!row->verdict && row->coverage > COVERAGE_FULL &&
+	    contains(view_nothing(row), v->filter))
+		return;
 	if (row->confidence && contains(confidence_names[row->confidence], v->filter))
 		return;
 	if (service && contains(service, v->filter))

@@ -187,12 +187,22 @@ static uint64_t of(const struct run_stats *s, enum verdict verdict, enum confide
 	return n;
 }
 
+static void count_field(struct view_line *l, enum view_style style, const char *what, uint64_t n)
+{
+	char text[64], number[24];
+
+	view_number(number, sizeof(number), n);
+	snprintf(text, sizeof(text), "%s %s", what, number);
+	view_line_field(l, 2, style, text);
+}
+
+/* Processes that are not watched in full are told with the findings: they say what these miss. */
 static void line_findings(struct view *v, struct view_line *l)
 {
 	static const enum verdict bad[] = {VERDICT_REUSED, VERDICT_DIRTY, VERDICT_LEAKED,
 					   VERDICT_ABANDONED};
 	static const enum verdict calm[] = {VERDICT_CLOSED, VERDICT_DRAINED, VERDICT_UNOBSERVED};
-	uint64_t n, suspect = 0, alarms = 0;
+	uint64_t n, suspect = 0, alarms = 0, blind = v->stats.coverage.now[COVERAGE_BLIND];
 	char text[64], number[24];
 	size_t i;
 
@@ -200,10 +210,15 @@ static void line_findings(struct view *v, struct view_line *l)
 		suspect += of(&v->stats, bad[i], CONF_NONE, CONF_SUSPECT);
 		alarms += of(&v->stats, bad[i], CONF_LIKELY, CONF_CERTAIN);
 	}
-	view_line_field(l, 0, alarms ? STYLE_BOLD : STYLE_GOOD,
+	view_line_field(l, 0,
+			alarms	? STYLE_BOLD
+			: blind ? STYLE_WARN
+				: STYLE_GOOD,
 			alarms	  ? "found"
 			: suspect ? "nothing likely found"
 				  : "nothing found");
+	if (blind)
+		count_field(l, STYLE_WARN, "BLIND", blind);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		n = of(&v->stats, bad[i], CONF_LIKELY, CONF_CERTAIN);
 		view_number(number, sizeof(number), n);
@@ -217,6 +232,8 @@ static void line_findings(struct view *v, struct view_line *l)
 	view_number(number, sizeof(number), suspect);
 	snprintf(text, sizeof(text), "suspect %s", number);
 	view_line_field(l, 2, STYLE_PLAIN, text);
+	if (v->stats.coverage.now[COVERAGE_THREAD])
+		count_field(l, STYLE_PLAIN, "by thread", v->stats.coverage.now[COVERAGE_THREAD]);
 	for (i = 0; i < sizeof(calm) / sizeof(calm[0]); i++) {
 		view_number(number, sizeof(number),
 			    of(&v->stats, calm[i], CONF_NONE, CONF_CERTAIN));

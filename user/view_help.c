@@ -34,6 +34,9 @@ static const struct line verdicts[] = {
 	{"closed, drained", "the good endings: closed, or the old reply read before reuse"},
 	{"unobserved", "evidence was lost, or it was open before the start: nothing is said"},
 	{"-", "nothing suspicious was seen"},
+	{"by thread", "nothing was seen, but its program has tasks, or may have, that are not "
+		      "known as owners: what one of them does to another is missed"},
+	{"blind", "nothing could be seen: its process's owners are unknown (Enter says why)"},
 	{NULL, NULL},
 };
 

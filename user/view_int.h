@@ -70,6 +70,7 @@ struct view_row {
 	uint64_t requests, replies, latency_ns;
 	uint32_t residue, cancels, pid, lag;
 	bool unobserved, adopted;
+	uint8_t coverage, covered_by; /* of its process: enum coverage_level, coverage_reason */
 	struct view_name *name;
 	struct view_story *story; /* NULL: nothing was said */
 	struct view_trail *trail; /* NULL: not watched closely */
@@ -218,6 +219,8 @@ void view_bytes(char *dst, size_t len, uint64_t n);  /* "31 B", "1.2 KB" */
 void view_time(char *dst, size_t len, uint64_t ns);  /* "50 ms", "1.2 s", "5 m" */
 void view_process(const struct view_row *row, char *dst, size_t len, bool ascii);
 enum view_style view_row_style(const struct view_row *row);
+/* What stands in place of a verdict where there is none: "-", "by thread", "blind". */
+const char *view_nothing(const struct view_row *row);
 bool view_alarm(const struct view_row *row);
 
 /* ---- view_screen.c ---- */

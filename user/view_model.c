@@ -463,6 +463,8 @@ static void row_update(struct view *v, struct view_row *row, const struct view_s
 		row->ended = false;
 		v->n_ended--;
 	}
+	row->coverage = (uint8_t)src->coverage.level;
+	row->covered_by = (uint8_t)src->coverage.reason;
 	row_review(row, l, v->now);
 	if (row->trail)
 		take_sample(v, row, l);
@@ -470,17 +472,21 @@ static void row_update(struct view *v, struct view_row *row, const struct view_s
 }
 
 /* Most connections of a host that has very many lie still; nothing but their age has changed. */
-static bool unchanged(const struct view_row *row, const struct ledger_row *from)
+static bool unchanged(const struct view_row *row, const struct view_source_row *src)
 {
+	const struct ledger_row *from = src->ledger;
+
 	return row->tx_ns == from->l.last_tx_ns && row->rx_ns == from->l.last_rx_ns &&
 	       row->requests == from->l.requests && row->replies == from->l.replies &&
-	       row->unread == from->unread && row->pid == from->l.owner.tgid && row->calm;
+	       row->unread == from->unread && row->pid == from->l.owner.tgid && row->calm &&
+	       row->coverage == (uint8_t)src->coverage.level &&
+	       row->covered_by == (uint8_t)src->coverage.reason;
 }
 
 void view_row(struct view *v, const struct view_source_row *src)
 {
 	const struct ledger_row *from = src->ledger;
-	uint8_t verdict;
+	uint8_t verdict, coverage;
 	struct view_row *row;
 
 	if (v->paused) {
@@ -506,17 +512,18 @@ void view_row(struct view *v, const struct view_source_row *src)
 	v->next = row->index + 1;
 	v->n_unlooked -= !row->looked;
 	row->looked = true;
-	if (unchanged(row, from)) {
+	if (unchanged(row, src)) {
 		v->n_seen += row->seen != v->round;
 		row->seen = v->round;
 		return;
 	}
 	verdict = row->verdict;
+	coverage = row->coverage;
 	if (verdict == VERDICT_MAX)
 		row->verdict = VERDICT_NONE;
 	row_update(v, row, src);
 	name_set(v, row, src->exe_name, src->comm, src->container_id);
-	if (!row->seen || verdict != row->verdict) {
+	if (!row->seen || verdict != row->verdict || coverage != row->coverage) {
 		row->seen = v->round;
 		view_filter_row(v, row);
 	}

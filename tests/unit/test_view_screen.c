@@ -319,6 +319,51 @@ static void a_suspect_gets_no_lesson(void **state)
 	assert_true(page_says(v, "What a correct client does"));
 }
 
+/* Nothing was said about either connection: one could not be looked at, and its page says why. */
+static void what_could_not_be_looked_at_is_marked_and_explained(void **state)
+{
+	static const struct coverage_verdict covers[] = {
+		{COVERAGE_FULL, COVERED_TASKS},
+		{COVERAGE_THREAD, COVERED_NO_OWNERS},
+		{COVERAGE_BLIND, COVERED_UNREADABLE},
+	};
+	const struct conn c = {.requests = 5, .replies = 5};
+	struct run_stats s = {.time_ns = START + S};
+	struct view *v = *state;
+	struct ledger_row row;
+	struct view_source_row src = {&row, "c", "", "", {0}};
+	uint64_t i;
+
+	view_resize(v, 200, 40);
+	s.coverage.now[COVERAGE_BLIND] = s.coverage.now[COVERAGE_THREAD] = 1;
+	view_round_begin(v, START + S);
+	for (i = 0; i < 3; i++) {
+		ledger_of(&c, &row);
+		row.cookie = i + 1;
+		src.coverage = covers[i];
+		view_row(v, &src);
+	}
+	view_round_end(v, &s);
+	assert_true(on_screen(v, "nothing found  BLIND 1  "));
+	assert_true(on_screen(v, "by thread 1"));
+	assert_string_equal(view_nothing(view_find(v, 1)), "-");
+	assert_string_equal(view_nothing(view_find(v, 2)), "by thread");
+	assert_string_equal(view_nothing(view_find(v, 3)), "blind");
+	v->mode = MODE_DETAILS;
+	v->detail_cookie = 1;
+	assert_true(page_says(v, "in full"));
+	assert_false(page_says(v, "Why:"));
+	v->detail_cookie = 3;
+	assert_true(page_says(v, "blind Why: "));
+	assert_true(page_says(v, "what it has mapped could not be read"));
+	/* A level that changes is seen where nothing else has. */
+	v->mode = MODE_TABLE;
+	view_round_begin(v, START + 2 * S);
+	src.coverage = covers[0];
+	view_row(v, &src);
+	assert_string_equal(view_nothing(view_find(v, 3)), "-");
+}
+
 static void help_names_every_column(void **state)
 {
 	struct view *v = *state;
@@ -411,6 +456,7 @@ int main(void)
 		TEST(details_tell_each_verdict_in_words),
 		TEST(ones_own_earlier_reply_is_told_as_that),
 		TEST(a_suspect_gets_no_lesson),
+		TEST(what_could_not_be_looked_at_is_marked_and_explained),
 		TEST(only_what_is_certain_will_happen),
 		TEST(help_names_every_column),
 		TEST(a_batch_has_every_column_and_cuts_nothing),

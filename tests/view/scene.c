@@ -4,7 +4,7 @@
  * calls that the collector makes into the real view and the real painter. Keys come from the
  * terminal; each SIGUSR1 plays one round more.
  *
- *   view_scene [--ascii] SCENE      busy, calm, losing, empty, behind
+ *   view_scene [--ascii] SCENE      busy, calm, losing, empty, behind, covered
  */
 #include <arpa/inet.h>
 #include <langinfo.h>
@@ -225,7 +225,28 @@ static void fill_address(const struct conn *c, struct sock_addr *a)
 	}
 }
 
-static void play_row(struct sink *sink, const struct conn *c, uint64_t round, uint64_t now)
+/* How far each program is watched, in the scene that tells it. */
+static struct coverage_verdict cover_of(const char *exe)
+{
+	static const struct {
+		const char *exe;
+		struct coverage_verdict v;
+	} covers[] = {{"python3.11", {COVERAGE_FULL, COVERED_TASKS}},
+		      {"node", {COVERAGE_THREAD, COVERED_NO_OWNERS}},
+		      {"ruby", {COVERAGE_THREAD, COVERED_NO_OWNERS}},
+		      {"go-worker", {COVERAGE_THREAD, COVERED_LAYOUT}},
+		      {"curl", {COVERAGE_BLIND, COVERED_ADOPTED}},
+		      {"php-fpm8.2", {COVERAGE_BLIND, COVERED_UNREADABLE}}};
+	size_t i;
+
+	for (i = 0; i < sizeof(covers) / sizeof(covers[0]); i++)
+		if (!strcmp(exe, covers[i].exe))
+			return covers[i].v;
+	return (struct coverage_verdict){0};
+}
+
+static void play_row(struct sink *sink, const struct conn *c, bool covered, uint64_t round,
+		     uint64_t now)
 {
 	struct view_source_row src = {
 		.comm = c->exe, .exe_name = c->exe, .container_id = c->container};
@@ -257,6 +278,8 @@ static void play_row(struct sink *sink, const struct conn *c, uint64_t round, ui
 	if (c->task)
 		memcpy(l->owner.name, c->task, strnlen(c->task, 16));
 	src.ledger = &row;
+	if (covered)
+		src.coverage = cover_of(c->exe);
 	sink->row(sink->ctx, &src);
 }
 
@@ -286,13 +309,16 @@ static void lag(struct sink *sink)
 struct scene {
 	const char *name;
 	size_t conns;
-	bool findings, losing, behind;
+	bool findings, losing, behind, covered;
 };
 
 static const struct scene scenes[] = {
-	{"busy", N_BUSY, true, false, false},	{"calm", N_BUSY, false, false, false},
-	{"losing", N_BUSY, true, true, false},	{"empty", 0, false, false, false},
-	{"behind", N_BUSY, false, false, true},
+	{"busy", N_BUSY, true, false, false, false},
+	{"calm", N_BUSY, false, false, false, false},
+	{"losing", N_BUSY, true, true, false, false},
+	{"empty", 0, false, false, false, false},
+	{"behind", N_BUSY, false, false, true, false},
+	{"covered", N_BUSY, false, false, false, true},
 };
 
 static void play_round(struct sink *sink, const struct scene *sc, uint64_t round)
@@ -331,9 +357,14 @@ static void play_round(struct sink *sink, const struct scene *sc, uint64_t round
 		s.lost[LOSS_RING_FULL] = 1200 + 34 * round;
 		s.lost[LOSS_MAP_FULL] = 3;
 	}
+	if (sc->covered) {
+		s.coverage.now[COVERAGE_FULL] = 1;
+		s.coverage.now[COVERAGE_THREAD] = 3;
+		s.coverage.now[COVERAGE_BLIND] = 3;
+	}
 	sink->round_begin(sink->ctx, s.time_ns);
 	for (i = 0; i < sc->conns; i++)
-		play_row(sink, &busy[i], round, s.time_ns);
+		play_row(sink, &busy[i], sc->covered, round, s.time_ns);
 	sink->round_end(sink->ctx, &s);
 }
 
