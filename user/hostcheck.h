@@ -25,8 +25,8 @@ struct host_facts {
 	bool memory_charged;	    /* BPF maps count for RLIMIT_MEMLOCK, which is small */
 	enum fact uprobes;	    /* can one be attached? */
 	/* Found when the hooks are opened, and known by then only. */
-	bool no_unix;		  /* Unix sockets are not followed */
-	bool receives_unseen;	  /* receives that end by a timeout or a signal */
+	bool no_unix;	      /* Unix sockets are not followed */
+	bool receives_unseen; /* receives that end by a timeout or a signal */
 };
 
 enum host_level {
