@@ -147,9 +147,9 @@ static void list_hooks(struct session *s)
 }
 
 /*
- * Room for the sockets that matter at a time, some 130 bytes each: for all that the host has now,
- * and for no fewer than come and go between two passes of a busy one. The tiers without a lock-free
- * allocator take all of it at the start.
+ * Room for the sockets that matter at a time, some 150 bytes each when they are there. The tiers
+ * without a lock-free allocator take all of it at the start: room for what the host has now, and
+ * for no fewer than come and go between two passes of a busy one.
  */
 #define SOCKETS_MIN 16384
 #define SOCKETS_MAX (1u << 18)
@@ -157,8 +157,11 @@ static void list_hooks(struct session *s)
 static uint32_t sockets_max(const struct tier *tier)
 {
 	size_t used = 0, room = SOCKETS_MIN;
-	FILE *f = fopen("/proc/net/sockstat", "re");
+	FILE *f;
 
+	if (tier == &tiers[0])
+		return SOCKETS_MAX;
+	f = fopen("/proc/net/sockstat", "re");
 	if (f) {
 		if (fscanf(f, "sockets: used %zu", &used) != 1)
 			used = 0;
@@ -166,7 +169,7 @@ static uint32_t sockets_max(const struct tier *tier)
 	}
 	while (room < 4 * used && room < SOCKETS_MAX)
 		room *= 2;
-	return (uint32_t)(tier == &tiers[0] && room < SOCKETS_MAX / 4 ? SOCKETS_MAX / 4 : room);
+	return (uint32_t)room;
 }
 
 /*
