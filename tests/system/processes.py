@@ -167,9 +167,9 @@ class Victim(Held):
 
 def names_of(events, pid):
     """What the findings about a process call its program."""
+    others = "mispair.runtime", "mispair.connection.ledger", "mispair.coverage"
     return {event.get("process.executable.name", "-") for event in events.all
-            if event.get("process.pid") == pid and event["event.name"] != "mispair.runtime"
-            and event["event.name"] != "mispair.connection.ledger"}
+            if event.get("process.pid") == pid and event["event.name"] not in others}
 
 
 def verdict_on(events, truth, forbidden=()):
@@ -180,8 +180,10 @@ def verdict_on(events, truth, forbidden=()):
              if event["event.name"] == "mispair.connection.reused"
              and event.get("process.pid") == pid} & wrong
     names = names_of(events, pid)
+    # How far the launcher itself was watched is said as well, under its name.
     strange = {event["process.executable.name"] for event in events.all
-               if event.get("process.executable.name") in forbidden}
+               if event.get("process.executable.name") in forbidden
+               and event["event.name"] != "mispair.coverage"}
     if found == wrong and names == {PYTHON_NAME} and not strange:
         return None
     return (f"{len(found)} of {len(wrong)} found, called {sorted(names | strange) or 'nothing'}; "
