@@ -25,8 +25,12 @@ DEBIAN_PYTHON = "/usr/bin/python3"
 # bpftool is in /usr/sbin, which a plain `su` leaves out of PATH.
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 
-# What we start may be interrupted, also where we were started with that ignored (a shell's &).
+# What we start may be interrupted and hung up, also where we were started with that ignored (a
+# shell's &, nohup).
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 # A start or a stop that takes longer than this is a failure, not slowness.
 START_LIMIT = 20
