@@ -212,8 +212,11 @@ static void on_gone(void *ctx, uint64_t cookie)
 void collector_refresh(struct collector *c)
 {
 	struct refresh r = {.c = c, .now = collector_now(), .rows = core_rows_shown(c->core)};
-	const struct walk_told told = {
-		.row = on_row, .waiting = r.rows ? on_waiting : NULL, .gone = on_gone, .ctx = &r};
+	const struct walk_told told = {.row = on_row,
+				       .waiting = on_waiting,
+				       .follow_waiting = r.rows,
+				       .gone = on_gone,
+				       .ctx = &r};
 	struct walk_kept kept = {0};
 	struct item_kept item;
 	uint64_t began;

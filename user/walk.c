@@ -196,9 +196,9 @@ int walk_run(struct walk *w, const struct walk_told *told, struct walk_kept *kep
 			e = look_at(w, w->keys + at, n - at < PASS_BATCH ? n - at : PASS_BATCH,
 				    told, &shown);
 	}
-	if (!e && told->waiting)
+	if (!e && (told->follow_waiting || !w->waiting_read))
 		e = tell_waiting(w, told);
-	kept->waiting = w->n_waiting;
+	kept->waiting = told->follow_waiting ? w->n_waiting : 0;
 	kept->sockets = w->all.sockets - shown.sockets;
 	kept->requests = w->all.requests - shown.requests;
 	kept->replies = w->all.replies - shown.replies;

@@ -31,9 +31,10 @@ struct walk_told {
 	void (*row)(void *ctx, const struct ledger_row *row);
 	/*
 	 * A socket that was open before the start and waits for its first send to be adopted: told
-	 * once, with nothing in its ledger. NULL: nobody wants to know.
+	 * once, in the first pass, with nothing in its ledger.
 	 */
 	void (*waiting)(void *ctx, const struct ledger_row *row);
+	bool follow_waiting; /* later passes look at them again, and say which are gone */
 	/* A socket is no more, whether a pass had told it or not. */
 	void (*gone)(void *ctx, uint64_t cookie);
 	void *ctx;
