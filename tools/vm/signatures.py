@@ -63,8 +63,8 @@ ONE_ARCH = {
 
 # Field: versions that have it, as (from, before), and what the programs do without it.
 SOME_VERSIONS = {
-    # 2c860a43dd77. Before, a walk over sockets leaves Unix sockets out, and says so.
-    **{("bpf_iter__unix", field): ((5, 15), (999, 0)) for field in ("meta", "unix_sk")},
+    # CONFIG_MPTCP, which Debian's 5.10 has not: nobody can make such a socket there.
+    ("tcp_sock", "is_mptcp"): ((6, 1), (999, 0)),
 }
 
 # Kinds of programs whose section names a function or a tracepoint of the kernel.
