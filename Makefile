@@ -40,7 +40,7 @@ $(BUILD)/bpf/%.bpf.o: %.bpf.c $(BPFHDRS)
 $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/user/session.o $(BUILD)/user/session_procs.o $(BUILD)/user/session_probe.o $(BUILD)/user/session_timers.o: $(BUILD)/mispair.skel.h
+$(patsubst %.c,$(BUILD)/%.o,$(wildcard user/session*.c)): $(BUILD)/mispair.skel.h
 $(BUILD)/user/schema.o: user/schema/mispair.event.schema.json
 
 $(BUILD)/user/%.o: user/%.c
@@ -65,6 +65,7 @@ UNIT_track             := $(call USER,correlate correlate_rest track pools story
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_hostcheck         := $(call USER,hostcheck names)
+UNIT_pushed            := $(call USER,pushed)
 UNIT_queue             := $(call USER,queue)
 UNIT_elfsyms           := $(call USER,elfsyms elfstart gopcln)
 UNIT_elfstart          := $(call USER,elfstart)
@@ -124,7 +125,7 @@ WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corp
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
 HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
 # Processes that come, go and change while they are traced.
-HELPERS    += $(addprefix $(BUILD)/tests/,crowd flood headless launcher process_as swapper traffic)
+HELPERS    += $(addprefix $(BUILD)/tests/,crowd filler flood headless launcher process_as swapper traffic)
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)

@@ -24,14 +24,40 @@
 #define GLIBC_TID 0x2d0
 #define MUSL_TID  0x30
 
-/* A call of ADAPTER's function: the id of its process, if that has client connections; else 0. */
-static __always_inline __u32 adapter_called(__u32 adapter, __u32 tgid)
-{
-	__u64 *n = bpf_map_lookup_elem(&adapter_calls, &adapter);
+/* A process that calls for the first time; not on the stack. */
+static const struct caller no_calls;
 
+/*
+ * A call of ADAPTER's function: the id of its process, if that has client connections; else 0. Who
+ * has none is not counted: it could have others' calls given up.
+ */
+static __noinline __u32 adapter_called(__u32 adapter, __u32 tgid)
+{
+	__u32 id = id_of(tgid);
+	struct caller *c;
+	__u64 *n;
+
+	if (!id)
+		return id;
+	n = bpf_map_lookup_elem(&adapter_calls, &adapter);
 	if (n)
 		__sync_fetch_and_add(n, 1);
-	return id_of(tgid);
+	c = bpf_map_lookup_elem(&callers, &tgid);
+	if (!c) {
+		bpf_map_update_elem(&callers, &tgid, &no_calls, BPF_NOEXIST);
+		c = bpf_map_lookup_elem(&callers, &tgid);
+		if (!c)
+			return id;
+	}
+	if (c->id != id) {
+		/* Another program, or another process. */
+		__builtin_memset(c->calls, 0, sizeof(c->calls));
+		c->id = id;
+	}
+	/* Behind a barrier, or the compiler takes the mask for needless. */
+	asm volatile("%0 &= 7" : "+r"(adapter));
+	__sync_fetch_and_add(&c->calls[adapter], 1);
+	return id;
 }
 
 /* What the thread behind pthread_t THREAD is called in its process, 0: it is none that we know. */
@@ -71,7 +97,7 @@ static __noinline int note_wait(__u32 tid, __u32 adapter, __u32 proc)
 
 	count(CNT_CANCELS, 1);
 	if (bpf_map_update_elem(&probed_waits, &tid, &w, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_PROBED_WAITS_FULL);
 	return 0;
 }
 
@@ -103,7 +129,8 @@ static __noinline int leave_hint(__u64 what, __u32 adapter)
 	__u32 tgid = id >> 32;
 
 	count(CNT_CANCELS, 1);
-	bpf_map_update_elem(&hints, &tgid, &h, BPF_ANY);
+	if (bpf_map_update_elem(&hints, &tgid, &h, BPF_ANY))
+		count_loss(KLOSS_HINTS_FULL);
 	return 0;
 }
 

@@ -121,7 +121,7 @@ static __always_inline struct ledger *give_birth(bool kp, struct sock *sk, __u32
 	else
 		l = stored(bpf_sk_storage_get(&ledgers, sk, 0, BPF_SK_STORAGE_GET_F_CREATE));
 	if (!l) {
-		count_loss(KLOSS_LEDGER_ALLOC);
+		count_loss(kp ? KLOSS_KEYED_LEDGERS_FULL : KLOSS_LEDGER_ALLOC);
 		return 0;
 	}
 	if (!l->birth_ns) {
@@ -149,7 +149,9 @@ static __always_inline void note_client(struct sock *sk, struct ledger *l)
 	struct unix_client c = {.tracked = (__u64)l, .cookie = ((struct tracked *)l)->cookie};
 	__u64 key = (__u64)sk;
 
-	bpf_map_update_elem(&unix_clients, &key, &c, BPF_ANY);
+	count_added(ADDED_UNIX_CLIENTS);
+	if (bpf_map_update_elem(&unix_clients, &key, &c, BPF_ANY))
+		count_loss(KLOSS_UNIX_CLIENTS_FULL);
 }
 
 /*

@@ -8,6 +8,7 @@
 #define MISPAIR_EVENTS_H
 
 #include "ledger.h"
+#include "limit_table.h"
 #include "pytask.h"
 
 enum event_kind {
@@ -105,6 +106,13 @@ enum adapter {
 	ADAPTER_GO,   /* a context */
 	ADAPTER_USER, /* --cancel-at, --cancel-usdt */
 	ADAPTER_MAX,
+};
+
+/* Calls of each adapter's functions by a process; key: its number. */
+#define CALLER_ADAPTERS 8 /* a power of two: a verifier is shown the index as a mask */
+struct caller {
+	__u32 id; /* of the process */
+	__u32 calls[CALLER_ADAPTERS];
 };
 
 /*
@@ -231,21 +239,6 @@ struct pass_row {
 	__u32 tells; /* enum pass_tells */
 };
 
-/* Kernel causes of loss, a prefix of enum loss in user/finding.h. */
-enum kernel_loss {
-	KLOSS_RING_FULL,
-	KLOSS_LEDGER_ALLOC,
-	KLOSS_TASK_UNREADABLE,
-	KLOSS_LATE_ATTACH,
-	KLOSS_MAP_FULL,
-	KLOSS_LAYOUT,
-	KLOSS_RETURN,
-	KLOSS_UNSEEN,
-	KLOSS_MPTCP,
-	KLOSS_THROTTLED,
-	KLOSS_MAX,
-};
-
 /* Cheap totals, one per CPU. */
 enum counter {
 	CNT_SOCKETS, /* ledgers made */
@@ -256,6 +249,9 @@ enum counter {
 	CNT_REPLIES,
 	CNT_MAX,
 };
+
+/* LRU maps, which push out what is old: entries that were added, one count per CPU. */
+enum added { ADDED_CANCELLED, ADDED_ENDED, ADDED_UNIX_CLIENTS, ADDED_MAX };
 
 enum rt_state {
 	RT_UNKNOWN,  /* the collector has not answered; never in the map */
@@ -391,6 +387,7 @@ _Static_assert(sizeof(struct pass_row) % 8 == 0, "pass_row");
 _Static_assert(sizeof(struct indexed) == 96, "indexed");
 _Static_assert(sizeof(struct tracked) <= 440, "tracked: with the kernel's own it fills 512");
 _Static_assert(sizeof(struct ev_fork) % 8 == 0, "ev_fork");
+_Static_assert((int)ADAPTER_MAX <= CALLER_ADAPTERS, "caller");
 _Static_assert(sizeof(struct proc) == 48, "proc");
 _Static_assert(sizeof(struct proc_rt) % 8 == 0, "proc_rt");
 _Static_assert(sizeof(struct task_layout) == 16, "task_layout");

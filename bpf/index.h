@@ -78,7 +78,7 @@ static __noinline int enter_index(struct sock *sk, struct tracked *t)
 		e.replies = t->l.replies;
 	}
 	if (bpf_map_update_elem(&socket_index, &key, &e, BPF_ANY)) {
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_INDEX_FULL);
 		t->listed = e.first ? 0 : t->listed - 1; /* the next event tries again */
 	}
 	return 0;
@@ -151,7 +151,7 @@ static __noinline int leave_index(struct tracked *t)
 	e.requests = t->l.requests;
 	e.replies = t->l.replies;
 	if (bpf_map_update_elem(&socket_index, &key, &e, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_INDEX_FULL);
 	return 0;
 }
 

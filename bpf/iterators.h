@@ -33,7 +33,7 @@ static __always_inline void adopt_later(struct sock *sk, __u16 family, __u32 tgi
 		a.peer_port = FIELD(opt_kprobe, sk, __sk_common.skc_dport);
 	}
 	if (bpf_map_update_elem(&adoptables, &key, &a, BPF_ANY)) {
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_ADOPTABLES_FULL);
 		return;
 	}
 	adoptable_ports[a.local_port / 64] |= 1ULL << a.local_port % 64;
@@ -68,7 +68,8 @@ int adopt(struct bpf_iter__task_file *ctx)
 	protocol = FIELD(opt_kprobe, sk, sk_protocol);
 	if (!adopt_phase) {
 		if (protocol == IPPROTO_TCP && state == TCP_LISTEN)
-			bpf_map_update_elem(&listening, &port, &one, BPF_ANY);
+			if (bpf_map_update_elem(&listening, &port, &one, BPF_ANY))
+				count_loss(KLOSS_LISTENING_FULL);
 		return 0;
 	}
 	if (state != TCP_ESTABLISHED || FIELD(opt_kprobe, sk, sk_type) != SOCK_STREAM)

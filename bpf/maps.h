@@ -33,7 +33,7 @@ struct {
  * The same in the kprobe tier, which may not use sk_storage; key: the socket's address. A TCP
  * socket's entry is made anew when it connects and deleted when it is destroyed, a Unix socket's
  * at its first send and its release, so that a recycled address inherits nothing. Full:
- * KLOSS_LEDGER_ALLOC. Made small by the collector in the other tiers.
+ * KLOSS_KEYED_LEDGERS_FULL. Made small by the collector in the other tiers.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -44,12 +44,13 @@ struct {
 
 /*
  * Kprobe tier: the socket of the call that a thread is in, from its entry to its return; key:
- * thread. LRU: an entry is kept when the call returns, so that the next costs a look-up only;
- * losing one in use loses the call, and its next event tells (KLOSS_RETURN).
+ * thread. An entry is kept when the call returns, so that the next costs a look-up only; the
+ * collector deletes those of threads that are gone. Full: KLOSS_CALLS_FULL, and that thread's calls
+ * go unseen.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536); /* as `waits` */
 	__type(key, __u32);
 	__type(value, __u64);
 } calls SEC(".maps");
@@ -57,7 +58,7 @@ struct {
 /*
  * The sockets that matter (index.h); key: the socket's cookie. Made when something happens on a
  * socket for the first time since a refresh pass began, deleted by the pass that finds it idle and
- * beyond doubt, or gone. Full: KLOSS_MAP_FULL; such a socket is not looked at until its next
+ * beyond doubt, or gone. Full: KLOSS_INDEX_FULL; such a socket is not looked at until its next
  * event, and what only time would tell of it is not told.
  */
 struct {
@@ -77,7 +78,7 @@ struct {
 /*
  * Processes that we know; key: tgid. Made by the first client connection, by a fork of one of them
  * and, of followed ones, by exec, which makes any anew; deleted at exit, and where that was missed
- * by the collector, which looks for what has ended. Full: KLOSS_MAP_FULL, owners of that process
+ * by the collector, which looks for what has ended. Full: KLOSS_PROCS_FULL, owners of that process
  * are unknown. As large as the host may have processes, or as a part of its memory allows
  * (session.c).
  */
@@ -92,7 +93,7 @@ struct {
 /*
  * What the collector has answered about them; key: tgid. Written by the collector, and by fork;
  * deleted at exec and exit. It can come too late, and lie under the number of another process for
- * a moment: whose it is says the id in it. Full: the collector's update fails, and is counted.
+ * a moment: whose it is says the id in it. Full: KLOSS_RUNTIMES_FULL, whose update ever it was.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -104,6 +105,7 @@ struct {
 
 /*
  * Followed processes (mispair run, -p); key: tgid. Grown at fork, shrunk at exit and as `procs`.
+ * Full: KLOSS_TREE_FULL.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -115,7 +117,8 @@ struct {
 
 /*
  * Probed cancellations; key: process and task. LRU: losing an old one costs "when and by whom",
- * the task's own memory still shows the cancellation.
+ * the task's own memory still shows the cancellation. The next event on the task's socket, or the
+ * next pass, asks. More than fit within two seconds: LOSS_CANCELLED_FULL, told by the collector.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -125,12 +128,13 @@ struct {
 } cancelled SEC(".maps");
 
 /*
- * The thread of an event loop; key: process and loop. Written by the collector on EV_LOOP. LRU:
- * losing one means asking again.
+ * The thread of an event loop; key: process and loop. Made with the question (EV_LOOP), written by
+ * the collector; deleted when the process has ended. Full: KLOSS_LOOPS_FULL, the owner is unknown.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct loop_key);
 	__type(value, struct loop_val);
 } loops SEC(".maps");
@@ -139,11 +143,11 @@ struct {
  * Where a Task's layout is not known, probes on every step tell who runs; key: thread, value: task.
  * Written at a step's start, deleted at exec and at the thread's end: nothing tells where a step
  * ends (a probe on a return is a system call of the probed process from Linux 6.11 on, which its
- * seccomp filter may not know). Full: KLOSS_MAP_FULL, the owner is unknown.
+ * seccomp filter may not know). Full: KLOSS_STEPPING_FULL, the owner is unknown.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 65536); /* as `waits` */
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, __u64);
@@ -151,7 +155,8 @@ struct {
 
 /*
  * ... and ends of tasks tell one task from the next at the same address; key: process and task.
- * LRU: losing an old one can make two tasks look like one, which accuses nobody.
+ * LRU: losing an old one can make two tasks look like one, which accuses nobody. More than fit
+ * within two seconds: LOSS_ENDED_FULL, told by the collector.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -161,50 +166,72 @@ struct {
 } ended SEC(".maps");
 
 /*
- * The last signal that a thread of a known process handled; key: thread. LRU: losing one costs the
- * signal's name in a finding.
+ * The last signal that a thread of a known process handled; key: thread. Deleted with the thread or
+ * its process, and by the collector, which looks for what has ended. Full: KLOSS_SIGNALS_FULL.
+ * Neither this one nor the next three forget what is old to make room: who fills them would choose
+ * what is forgotten, without a word.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536); /* as `waits` */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct handled_signal);
 } signals SEC(".maps");
 
 /*
- * The last waits of a thread of a known process (waits.h); key: thread. LRU: losing one costs a
- * suspicion.
+ * The last waits of a thread of a known process (waits.h); key: thread. That a thread has ended is
+ * a word about its wait, so the entry outlives it: the collector deletes it when the process has
+ * ended, or a while after the thread has. Full: KLOSS_WAITS_FULL. Allocated beforehand: what wakes
+ * many threads at once asks for many entries in one interrupt.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536); /* made smaller before load, where no so many threads fit */
 	__type(key, __u32);
 	__type(value, struct last_wait);
 } waits SEC(".maps");
 
 /*
- * Probed cancellations of threads' waits; key: thread. LRU: losing one costs a suspicion. Apart
- * from `waits`, which a thread that goes on, or ends, writes again.
+ * Probed cancellations of threads' waits; key: thread. Apart from `waits`, which a thread that goes
+ * on, or ends, writes again; deleted like those. Full: KLOSS_PROBED_WAITS_FULL.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct probed_wait);
 } probed_waits SEC(".maps");
 
 /*
- * The last cancellation in a process of which it is not known whose wait it ends; key: tgid. LRU:
- * losing one costs a cancellation's name.
+ * The last cancellation in a process of which it is not known whose wait it ends; key: tgid.
+ * Deleted as `procs`. Full: KLOSS_HINTS_FULL.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384); /* as `procs` */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct cancel_hint);
 } hints SEC(".maps");
 
-/* Calls of each adapter's functions, per CPU; read by the collector, which detaches a hot one. */
+/*
+ * How often known processes called adapters' functions; key: tgid. Deleted as `procs`. Full, with
+ * as many entries as those: such a process is not found to call too often.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384); /* as `procs` */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct caller);
+} callers SEC(".maps");
+
+/*
+ * Calls of each adapter's functions by all known processes, per CPU: where they are few, the
+ * collector need not look for one that calls too often.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, ADAPTER_MAX);
@@ -215,8 +242,9 @@ struct {
 /*
  * Client sockets that were open before we started and have no ledger yet; key: the socket's
  * address. Made at the start, deleted when the socket gets its ledger. One that is closed before
- * stays; its address may be another socket's, which has other ports. Full: KLOSS_MAP_FULL, such a
- * socket is not seen at all. Used only where a ledger cannot be made of a socket that is walked to.
+ * stays; its address may be another socket's, which has other ports. Full: KLOSS_ADOPTABLES_FULL,
+ * such a socket is not seen at all. Used only where a ledger cannot be made of a socket that is
+ * walked to.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -228,8 +256,10 @@ struct {
 
 /*
  * Where the ledger of a Unix client lies; key: the socket's address. Its close shows at the peer,
- * which can only read what it walks to. Made at the first send, deleted at the close. LRU: losing
- * one loses the word about a close; the refresh pass finds that the socket is gone.
+ * which can only read what it walks to. Made at the first send, deleted at the close. LRU, since
+ * a close may show nowhere, and what is left then is never asked for again: losing one loses the
+ * word about a close; the refresh pass finds that the socket is gone. More than fit within two
+ * seconds: LOSS_UNIX_CLIENTS_FULL, told by the collector.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -246,10 +276,13 @@ struct {
 	__type(value, struct tracked);
 } closing SEC(".maps");
 
-/* Ports that somebody listens on, only while sockets are adopted at the start. */
+/*
+ * Ports that somebody listens on, only while sockets are adopted at the start. Full, which takes
+ * more ports than there are: KLOSS_LISTENING_FULL.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u16);
 	__type(value, __u8);
@@ -270,6 +303,14 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
+/* Entries that were added to LRU maps, per CPU; read by the collector. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ADDED_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} added SEC(".maps");
+
 /*
  * Generation of what is known about processes: raised by the collector whenever it learns, and at
  * the exec and the exit of a process that we know. While it stands still, a socket whose owner is a
@@ -283,6 +324,14 @@ __u32 proc_ids;
 static __always_inline void count_loss(__u32 cause)
 {
 	__u64 *n = bpf_map_lookup_elem(&losses, &cause);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+static __always_inline void count_added(__u32 map)
+{
+	__u64 *n = bpf_map_lookup_elem(&added, &map);
 
 	if (n)
 		__sync_fetch_and_add(n, 1);

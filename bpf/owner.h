@@ -61,8 +61,12 @@ static __noinline int loop_is_ours(__u64 loop, __u32 tgid, __u32 id)
 		return is_pthread(v->thread_self, thread_self(task));
 	if (v)
 		bpf_map_delete_elem(&loops, &key);
-	if (bpf_map_update_elem(&loops, &key, &loop_asked, BPF_NOEXIST))
+	if (bpf_map_update_elem(&loops, &key, &loop_asked, BPF_NOEXIST)) {
+		/* Unless somebody else has asked just now. */
+		if (!bpf_map_lookup_elem(&loops, &key))
+			count_loss(KLOSS_LOOPS_FULL);
 		return -1;
+	}
 	e = ring_open() ? bpf_ringbuf_reserve(&ring, sizeof(*e), 0) : 0;
 	if (!e) {
 		count_loss(KLOSS_RING_FULL);

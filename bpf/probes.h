@@ -27,8 +27,10 @@ static __noinline int keep_cancelled(__u64 task, __u64 *name, __u32 tgid, __u32 
 {
 	struct cancel_key key = {.task = task, .name = {name[0], name[1]}, .tgid = tgid, .id = id};
 
+	if (!bpf_map_lookup_elem(&cancelled, &key))
+		count_added(ADDED_CANCELLED);
 	if (bpf_map_update_elem(&cancelled, &key, ci, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_CANCELLED_FULL);
 	return 0;
 }
 
@@ -105,10 +107,13 @@ int task_finalize(struct pt_regs *ctx)
 		struct loop_key key = {.loop = task, .tgid = tgid, .id = rt->id};
 		struct ended *e = bpf_map_lookup_elem(&ended, &key), first = {.times = 1};
 
-		if (e)
+		if (e) {
 			__sync_fetch_and_add(&e->times, 1);
-		else if (bpf_map_update_elem(&ended, &key, &first, BPF_ANY))
-			count_loss(KLOSS_MAP_FULL);
+			return 0;
+		}
+		count_added(ADDED_ENDED);
+		if (bpf_map_update_elem(&ended, &key, &first, BPF_ANY))
+			count_loss(KLOSS_ENDED_FULL);
 		return 0;
 	}
 	if (!rt || rt->state != RT_READY ||
@@ -132,7 +137,7 @@ static __always_inline int step_begins(__u64 task)
 	if (!rt || rt->state != RT_PROBED || !task)
 		return 0;
 	if (bpf_map_update_elem(&stepping, &tid, &task, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_STEPPING_FULL);
 	if (!rt->validated)
 		rt->validated = 1;
 	return 0;

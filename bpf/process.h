@@ -115,7 +115,7 @@ static __noinline __u32 meet_process(__u32 tgid, __u32 tid, __u64 start)
 			fresh.uid = (__u32)bpf_get_current_uid_gid();
 		if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_NOEXIST) &&
 		    !bpf_map_lookup_elem(&procs, &tgid)) {
-			count_loss(KLOSS_MAP_FULL);
+			count_loss(KLOSS_PROCS_FULL);
 			return 0;
 		}
 		p = proc_of(tgid);
@@ -168,11 +168,13 @@ static __always_inline void child_is_born(struct proc *p, __u32 from, struct tas
 
 	fresh.asked = rt != 0;
 	if (bpf_map_update_elem(&procs, &to, &fresh, BPF_ANY)) {
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_PROCS_FULL);
 		return;
 	}
 	/* Until its id stands there it is nobody's. */
-	if (rt && !bpf_map_update_elem(&runtimes, &to, rt, BPF_ANY)) {
+	if (rt && bpf_map_update_elem(&runtimes, &to, rt, BPF_ANY)) {
+		count_loss(KLOSS_RUNTIMES_FULL);
+	} else if (rt) {
 		copy = bpf_map_lookup_elem(&runtimes, &to);
 		if (copy) {
 			/* Its own tasks have to prove it. */
@@ -204,7 +206,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		return 0; /* a thread */
 	if (filters.follow && bpf_map_lookup_elem(&tree, &from) &&
 	    bpf_map_update_elem(&tree, &to, &one, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_TREE_FULL);
 	p = proc_of(from);
 	if (p)
 		child_is_born(p, from, child, to);
@@ -229,6 +231,7 @@ static __always_inline void forget_process(struct proc *p, __u32 tgid, __u32 tid
 	bpf_map_delete_elem(&procs, &tgid);
 	bpf_map_delete_elem(&runtimes, &tgid);
 	bpf_map_delete_elem(&hints, &tgid);
+	bpf_map_delete_elem(&callers, &tgid);
 	forget_thread(tid);
 	__sync_fetch_and_add(&rt_gen, 1);
 	h = bpf_ringbuf_reserve(&ring, sizeof(*h), 0);
@@ -275,7 +278,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	fresh.start = start_of(task);
 	fresh.uid = (__u32)bpf_get_current_uid_gid();
 	if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_PROCS_FULL);
 	bpf_map_delete_elem(&runtimes, &tgid);
 	bpf_map_delete_elem(&stepping, &tid);
 	__sync_fetch_and_add(&rt_gen, 1);

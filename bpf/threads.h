@@ -63,6 +63,8 @@ static __noinline __u32 thread_called(__u32 nr)
 		if (pid && number_at(pid, level) == nr)
 			return FIELD(true, other, pid);
 	}
+	if (i == THREADS_MAX)
+		count_loss(KLOSS_THREADS_FULL);
 	return 0;
 }
 

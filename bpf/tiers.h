@@ -123,7 +123,7 @@ static __always_inline void call_begins(struct sock *sk)
 
 	if (!call) {
 		if (bpf_map_update_elem(&calls, &tid, &key, BPF_ANY))
-			count_loss(KLOSS_MAP_FULL);
+			count_loss(KLOSS_CALLS_FULL);
 		return;
 	}
 	/* This thread's call before had no return: the kernel had no instance left for it. */

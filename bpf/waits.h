@@ -116,7 +116,7 @@ static __always_inline void wait_ended(__u32 tid, const struct last_wait *w)
 	if (kept)
 		*kept = *w;
 	else if (bpf_map_update_elem(&waits, &tid, w, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_WAITS_FULL);
 }
 
 /*
@@ -221,7 +221,7 @@ int BPF_PROG(on_sleep, struct hrtimer *timer)
 		p->loop_began = w->began;
 	}
 	if (w == &first && bpf_map_update_elem(&waits, &tid, &first, BPF_ANY))
-		count_loss(KLOSS_MAP_FULL);
+		count_loss(KLOSS_WAITS_FULL);
 	return 0;
 }
 
@@ -284,8 +284,8 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, void *action)
 	kept = bpf_map_lookup_elem(&signals, &tid);
 	if (kept)
 		*kept = s;
-	else
-		bpf_map_update_elem(&signals, &tid, &s, BPF_ANY);
+	else if (bpf_map_update_elem(&signals, &tid, &s, BPF_ANY))
+		count_loss(KLOSS_SIGNALS_FULL);
 	return 0;
 }
 
@@ -305,6 +305,7 @@ static __always_inline void thread_ends(struct task_struct *task)
 		return;
 	}
 	bpf_map_delete_elem(&stepping, &tid);
+	bpf_map_delete_elem(&signals, &tid); /* its end says more */
 	w.ts = bpf_ktime_get_ns();
 	w.tgid = task->tgid;
 	wait_ended(task->pid, &w);

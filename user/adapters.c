@@ -22,90 +22,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
-#include "adapters.h"
 #include "adapters_find.h"
+#include "adapters_int.h"
 #include "filetrust.h"
-#include "finding.h"
 #include "neverprobe.h"
 #include "remote.h"
 #include "session.h"
-#include "verdict.h"
 
 /* Files that no process maps any more, and of which is known what they have. */
 #define UNUSED_MAX  64
-#define CALLS_MAX   2000 /* a second, in all processes; a call costs about 1.5 us */
 /* A process that is gone by then is not probed. */
 #define YOUNG_NS    250000000ULL
 /* A JVM is asked again that is not set up, so often and this much later. */
 #define LEARN_TRIES 20
 #define LEARN_NS    500000000ULL
 
-struct code_key {
-	struct file_key file;
-	uint64_t kinds; /* bits of `kinds`: Ruby's comes later to a libc that is known */
-};
-
-/* A file. */
-struct code {
-	struct code_key key;
-	enum file_writer writer;
-	uid_t uid;
-	bool by_file; /* probed for all who map it */
-	/* The worker's from here on, but for the references. */
-	bool read;
-	uint32_t has; /* atomic: bits of `kinds` of which there are functions */
-	uint32_t hot; /* atomic: bits of `kinds` that were given up */
-	struct found found[N_KINDS];
-	struct session_link *links[N_KINDS][FUNCTIONS_MAX]; /* by_file */
-	uint32_t refs;					    /* atomic: one is the table's */
-	UT_hash_handle hh;
-};
-
-/* A file in a process. */
-struct use {
-	struct use *next; /* of the same process */
-	struct session *s;
-	struct code *code; /* NULL: what a user named */
-	const struct probespec *named;
-	uint32_t pid;
-	int fd;		   /* of the file; the worker's, -1: done */
-	struct mapping at; /* where its code runs */
-	uint64_t due_ns;   /* when it is to be probed, 0: it was */
-	unsigned int tries;
-	/* The worker's from here on. */
-	struct session_link *links[N_KINDS][FUNCTIONS_MAX];
-	uint32_t hot;	/* atomic: bits of `kinds` that were given up */
-	uint32_t learn; /* atomic: the JVM is to be asked again */
-	uint32_t refs;	/* atomic */
-};
-
-struct target {
-	uint32_t pid, id;
-	struct use *uses;
-	UT_hash_handle hh;
-};
-
-struct adapters {
-	struct session *s;
-	struct adapters_opts o;
-	struct code *files;
-	struct target *targets;
-	const struct probespec *specs; /* borrowed */
-	size_t n_specs;
-	bool spec_done[PROBESPEC_MAX]; /* attached for all who map it */
-	size_t pending;		       /* uses with a time */
-	uint64_t ticked_ns;
-	struct session_link *named[PROBESPEC_MAX * PROBESPEC_FUNCTIONS];
-	size_t n_named;
-	uint64_t calls[ADAPTER_MAX], counted_ns;
-	uint32_t hot; /* bits of `kinds`: detached, and not to be attached again */
-};
-
 /* ---- on the worker's thread ---- */
 
-static void detach(struct session_link *links[N_KINDS][FUNCTIONS_MAX], uint32_t which)
+void adapters_detach(struct session_link *links[N_KINDS][FUNCTIONS_MAX], uint32_t which)
 {
 	size_t k, i;
 
@@ -117,31 +52,31 @@ static void detach(struct session_link *links[N_KINDS][FUNCTIONS_MAX], uint32_t 
 	}
 }
 
-static void leave_code(struct code *c)
+void adapters_leave_code(struct code *c)
 {
 	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	detach(c->links, UINT32_MAX);
+	adapters_detach(c->links, UINT32_MAX);
 	free(c);
 }
 
 static void drop_code(void *arg, bool last)
 {
 	(void)last;
-	leave_code(arg);
+	adapters_leave_code(arg);
 }
 
-static void drop_use(void *arg, bool last)
+void adapters_drop_use(void *arg, bool last)
 {
 	struct use *u = arg;
 
 	(void)last;
 	if (__atomic_sub_fetch(&u->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	detach(u->links, UINT32_MAX);
+	adapters_detach(u->links, UINT32_MAX);
 	if (u->fd >= 0)
 		close(u->fd);
-	leave_code(u->code);
+	adapters_leave_code(u->code);
 	free(u);
 }
 
@@ -155,7 +90,8 @@ static bool runs_there(const struct mapping *m, uint64_t offset)
 static void attach_kind(struct use *u, size_t kind, uint64_t cookie)
 {
 	struct code *c = u->code;
-	bool all = c->by_file && adapter_kinds[kind].id != ADAPTER_JVM;
+	bool all = __atomic_load_n(&c->by_file, __ATOMIC_RELAXED) &&
+		   adapter_kinds[kind].id != ADAPTER_JVM;
 	struct session_link **links = all ? c->links[kind] : u->links[kind];
 	size_t i;
 
@@ -234,28 +170,10 @@ static void attach_use(void *arg, bool last)
 		close(u->fd);
 		u->fd = -1;
 	}
-	drop_use(u, last);
+	adapters_drop_use(u, last);
 }
 
-static void detach_hot(void *arg, bool last)
-{
-	struct use *u = arg;
-
-	if (!last)
-		detach(u->links, __atomic_load_n(&u->hot, __ATOMIC_RELAXED));
-	drop_use(u, last);
-}
-
-static void detach_hot_code(void *arg, bool last)
-{
-	struct code *c = arg;
-
-	if (!last)
-		detach(c->links, __atomic_load_n(&c->hot, __ATOMIC_RELAXED));
-	leave_code(c);
-}
-
-static bool later(struct use *u, void (*fn)(void *arg, bool last))
+bool adapters_later(struct use *u, void (*fn)(void *arg, bool last))
 {
 	__atomic_add_fetch(&u->refs, 1, __ATOMIC_RELAXED);
 	if (!session_later(u->s, fn, u))
@@ -265,13 +183,13 @@ static bool later(struct use *u, void (*fn)(void *arg, bool last))
 }
 
 /* The loop has no more to do with U. */
-static void end_use(struct adapters *a, struct use *u)
+void adapters_end_use(struct adapters *a, struct use *u)
 {
 	if (u->due_ns)
 		a->pending--;
 	u->due_ns = 0;
-	if (session_later(a->s, drop_use, u))
-		drop_use(u, true);
+	if (session_later(a->s, adapters_drop_use, u))
+		adapters_drop_use(u, true);
 }
 
 /* Of files that no process maps any more, those that were asked for longest ago go. */
@@ -330,7 +248,7 @@ static bool may_probe(const struct code *c, uint32_t pid)
 	       (c->writer == WRITER_USER && filetrust_process_is(pid, c->uid) == 1);
 }
 
-static bool is_used(const struct target *t, const struct code *c, const struct probespec *named)
+bool adapters_is_used(const struct target *t, const struct code *c, const struct probespec *named)
 {
 	const struct use *u;
 
@@ -356,7 +274,7 @@ static void add_use(struct adapters *a, struct target *t, struct code *c,
 	u->pid = t->pid;
 	u->fd = fd;
 	u->at = *m;
-	u->hot = a->hot;
+	u->hot = t->hot;
 	u->refs = 1;
 	if (c)
 		__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
@@ -366,7 +284,7 @@ static void add_use(struct adapters *a, struct target *t, struct code *c,
 		u->due_ns = now + YOUNG_NS;
 		a->pending++;
 	} else {
-		later(u, attach_use);
+		adapters_later(u, attach_use);
 	}
 }
 
@@ -375,9 +293,12 @@ static void take_file(struct adapters *a, struct target *t, const struct mapping
 		      uint32_t wanted, uint64_t now)
 {
 	int fd = remote_open_mapping(t->pid, m);
-	struct code *c = fd < 0 ? NULL : code_of(a, fd, wanted);
+	struct code *c;
 
-	if (c && !is_used(t, c, NULL) && may_probe(c, t->pid))
+	a->unopened += fd == -EMFILE || fd == -ENFILE;
+	c = fd < 0 ? NULL : code_of(a, fd, wanted);
+
+	if (c && !adapters_is_used(t, c, NULL) && may_probe(c, t->pid))
 		add_use(a, t, c, NULL, m, fd, now);
 	else if (fd >= 0)
 		close(fd);
@@ -402,7 +323,8 @@ static bool take_named(void *ctx, const struct mapping *m)
 	for (i = 0; i < s->a->n_specs && m->exec; i++) {
 		const struct probespec *p = &s->a->specs[i];
 
-		if (s->a->spec_done[i] || p->trust.key.ino != m->inode || is_used(s->t, NULL, p))
+		if (s->a->spec_done[i] || p->trust.key.ino != m->inode ||
+		    adapters_is_used(s->t, NULL, p))
 			continue;
 		fd = remote_open_mapping(s->t->pid, m);
 		if (fd < 0)
@@ -431,13 +353,13 @@ static void forget(struct adapters *a, struct target *t)
 
 	while ((u = t->uses)) {
 		t->uses = u->next;
-		end_use(a, u);
+		adapters_end_use(a, u);
 	}
 	HASH_DEL(a->targets, t);
 	free(t);
 }
 
-static struct target *make(struct adapters *a, uint32_t pid, uint32_t id)
+static struct target *make(struct adapters *a, uint32_t pid, uint32_t id, uint64_t now)
 {
 	struct target *t = numbered(a, pid);
 
@@ -450,6 +372,7 @@ static struct target *make(struct adapters *a, uint32_t pid, uint32_t id)
 		return NULL;
 	t->pid = pid;
 	t->id = id;
+	t->counted_ns = now;
 	HASH_ADD(hh, a->targets, pid, sizeof(t->pid), t);
 	return t;
 }
@@ -464,7 +387,7 @@ void adapters_look(struct adapters *a, uint32_t pid, uint32_t id, uint64_t now_n
 	int p;
 
 	if ((a->o.never_runtimes && !a->n_specs) || neverprobe_is(a->o.never, pid) ||
-	    !(t = make(a, pid, id)))
+	    !(t = make(a, pid, id, now_ns)))
 		return;
 	named.t = t;
 	if (a->n_specs)
@@ -475,7 +398,7 @@ void adapters_look(struct adapters *a, uint32_t pid, uint32_t id, uint64_t now_n
 		if (adapter_kinds[k].id == ADAPTER_RUBY)
 			ruby = 1u << k;
 	for (p = 0; p < PLACES; p++) {
-		wanted = adapters_kinds_at(&w, p) & ~a->hot;
+		wanted = adapters_kinds_at(&w, p);
 		if (!w.at[p].start)
 			continue;
 		/* Apart: most libcs are looked at before there is a Ruby. */
@@ -551,7 +474,7 @@ static void tick_use(struct adapters *a, struct target *t, struct use *u, uint64
 	u->due_ns = 0;
 	a->pending--;
 	if (session_proc_is(a->s, t->pid, t->id))
-		later(u, attach_use);
+		adapters_later(u, attach_use);
 }
 
 void adapters_tick(struct adapters *a, uint64_t now_ns)
@@ -665,49 +588,4 @@ int adapters_attach(struct adapters *a, const struct probespec *specs, size_t n,
 		return e;
 	}
 	return 0;
-}
-
-/* Gives KIND up in all files. */
-static void give_up(struct adapters *a, size_t kind)
-{
-	struct target *t, *tmp;
-	struct code *c, *ctmp;
-	struct use *u;
-
-	if (!a->o.silent)
-		fprintf(stderr,
-			"mispair: %s is called more than %d times a second: not probed any more "
-			"(--precise always goes on)\n",
-			cancel_names[verdict_adapter_kind(adapter_kinds[kind].id)], CALLS_MAX);
-	a->hot |= 1u << kind;
-	HASH_ITER (hh, a->files, c, ctmp) {
-		__atomic_fetch_or(&c->hot, 1u << kind, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
-		if (session_later(a->s, detach_hot_code, c))
-			__atomic_sub_fetch(&c->refs, 1, __ATOMIC_RELAXED);
-	}
-	HASH_ITER (hh, a->targets, t, tmp)
-		for (u = t->uses; u; u = u->next) {
-			__atomic_fetch_or(&u->hot, 1u << kind, __ATOMIC_RELAXED);
-			if (!u->named)
-				later(u, detach_hot);
-		}
-}
-
-void adapters_refresh(struct adapters *a, uint64_t now_ns)
-{
-	uint64_t calls[ADAPTER_MAX], ms = (now_ns - a->counted_ns) / 1000000;
-	size_t k;
-
-	if (ms < 1000 || session_adapter_calls(a->s, calls))
-		return;
-	for (k = 0; k < N_KINDS; k++) {
-		enum adapter id = adapter_kinds[k].id;
-
-		if (a->counted_ns && !a->o.always && !(a->hot & 1u << k) &&
-		    (calls[id] - a->calls[id]) * 1000 / ms > CALLS_MAX)
-			give_up(a, k);
-	}
-	memcpy(a->calls, calls, sizeof(calls));
-	a->counted_ns = now_ns;
 }

@@ -48,8 +48,12 @@ bool adapters_has(const struct adapters *a, uint32_t pid, uint32_t id, enum adap
 size_t adapters_count(const struct adapters *a);
 size_t adapters_files(const struct adapters *a);
 
-/* Once a refresh: detaches what is called too often to be watched. */
+/* Once a refresh: detaches what a process calls too often to be watched, for a while. */
 void adapters_refresh(struct adapters *a, uint64_t now_ns);
+/* How often that was done (a loss). */
+uint64_t adapters_hot(const struct adapters *a);
+/* Files that were not looked into, for want of descriptors (a loss). */
+uint64_t adapters_unopened(const struct adapters *a);
 
 /*
  * Calls FN for each adapter that would be attached in PID, without a session: its name

@@ -9,6 +9,7 @@
  * way, or a replay would not know it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,11 +102,23 @@ static void on_runtime(void *ctx, const struct runtime_report *r)
 	collector_feed(ctx, ITEM_RUNTIME, collector_now(), r, sizeof(*r));
 }
 
+/* To look into a process takes a descriptor at a time. Whatever asks for one would find nothing. */
+static bool may_open(const struct collector *c)
+{
+	int fd = fcntl(c->epoll, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* The recorder has met a process: it is looked into, if it is still the one. */
 static void meet(struct collector *c, const struct ev_head *h)
 {
-	bool there = collector_is_there(c, h->tgid, h->id);
+	bool there;
 
+	c->unopened += !may_open(c);
+	there = collector_is_there(c, h->tgid, h->id);
 	if (there) {
 		runtimes_look(c->runtimes, h->tgid, h->id);
 		adapters_look(c->adapters, h->tgid, h->id, collector_now());
@@ -371,6 +384,7 @@ static void want_named(const struct options *o, struct session_opts *so)
 int collector_open(const struct options *o, const char *command, struct collector **out)
 {
 	struct session_opts so = {.ring_size = o->ring_size,
+				  .room = (uint32_t)o->room,
 				  .filters = o->filters,
 				  .ledgers = o->ledgers,
 				  .verbose = o->verbose,

@@ -40,6 +40,7 @@ struct collector {
 	unsigned int ticks;
 	uint64_t throttled_ns; /* when it was last told who has lost events */
 	uint64_t throttled;    /* ... and how many had been lost by then */
+	uint64_t unopened;     /* processes that were not looked into, for want of descriptors */
 	uint64_t swept_ns;     /* when what is gone was last looked for */
 	bool pass_failed;      /* the last one broke off, which was said */
 	uint64_t started_ns, next_stats_ns;

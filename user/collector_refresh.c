@@ -52,9 +52,6 @@ void collector_sample(struct collector *c, uint64_t now)
 	struct rusage ru;
 	int i;
 
-	_Static_assert((int)LOSS_RING_FULL == KLOSS_RING_FULL &&
-			       (int)LOSS_THROTTLED == KLOSS_THROTTLED,
-		       "kernel causes are a prefix");
 	memset(&s, 0, sizeof(s));
 	session_counters(c->session, s.counters);
 	s.counters[CNT_REQUESTS] = c->before_pass[CNT_REQUESTS];
@@ -63,11 +60,16 @@ void collector_sample(struct collector *c, uint64_t now)
 	for (i = 0; i < KLOSS_MAX; i++)
 		s.lost[i] = kernel[i];
 	s.lost[LOSS_THROTTLED] = tell_throttled(c, now, kernel[KLOSS_THROTTLED]);
+	session_pushed_out(c->session, now, s.lost);
 	s.lost[LOSS_LATE_ATTACH] += runtimes_late(c->runtimes);
-	s.lost[LOSS_MAP_FULL] += runtimes_full(c->runtimes);
-	s.lost[LOSS_PROBES] = session_unprobed(c->session);
+	s.lost[LOSS_RUNTIMES_FULL] += runtimes_full(c->runtimes);
+	s.lost[LOSS_ADAPTER_HOT] = adapters_hot(c->adapters);
+	s.lost[LOSS_RECORDING_FULL] = recorder_missing(c->recorder);
+	s.lost[LOSS_RECORDING_SHORT] = recorder_short(c->recorder);
+	s.lost[LOSS_PROBES] =
+		session_unprobed(c->session) + adapters_unopened(c->adapters) + c->unopened;
 	s.lost[LOSS_SKIPPED] = session_skipped(c->session);
-	s.lost[LOSS_TRACK_FULL] = c->queue.dropped;
+	s.lost[LOSS_QUEUE_FULL] = c->queue.dropped;
 	s.lost[LOSS_BAD_RECORD] = session_bad_records(c->session);
 	s.lost[LOSS_SINK] = sinks_failures(&c->sinks) + recorder_failures(c->recorder) +
 			    meter_failures(c->meter);
@@ -139,7 +141,7 @@ static void sweep(struct collector *c, uint64_t now)
 	if (now - c->swept_ns < SWEEP_NS)
 		return;
 	c->swept_ns = now;
-	session_sweep(c->session);
+	session_sweep(c->session, now);
 	runtimes_sweep(c->runtimes);
 	adapters_sweep(c->adapters);
 	e = malloc(sizeof(*e));

@@ -10,6 +10,7 @@ int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
+int cmd_limits(int argc, char **argv);
 
 struct options;
 

@@ -50,6 +50,7 @@ struct core {
 	struct known *last_owner;   /* many rows in turn are of one process */
 	uint64_t events, rows, open_requests, open_replies, round_ns;
 	uint64_t lost[LOSS_MAX], before_gap;
+	uint64_t unnamed;			/* processes that found no room */
 	uint64_t totals[VERDICT_MAX][CONF_MAX]; /* of correlators before a gap */
 	struct item_sample sample;
 };
@@ -108,8 +109,10 @@ static struct known *make(struct core *c, uint32_t pid, uint32_t id, uint64_t no
 		return k;
 	if (other && !ended)
 		retire(c, other, now);
-	if (HASH_COUNT(c->known) >= KNOWN_MAX || !(k = calloc(1, sizeof(*k))))
+	if (HASH_COUNT(c->known) >= KNOWN_MAX || !(k = calloc(1, sizeof(*k)))) {
+		c->unnamed++;
 		return NULL;
+	}
 	k->key.pid = pid;
 	k->key.id = id;
 	HASH_ADD(hh, c->known, key, sizeof(k->key), k);
@@ -385,6 +388,8 @@ static void take_sample(struct core *c, uint64_t now, const struct item_sample *
 		total = s->lost[i];
 		if (i == LOSS_TRACK_FULL)
 			total += c->before_gap + correlate_lost(c->correlator);
+		if (i == LOSS_NAMES_FULL)
+			total += c->unnamed;
 		/* What was told with its process may be newer than the sum. */
 		more = total > c->lost[i] ? total - c->lost[i] : 0;
 		c->lost[i] += more;

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "../bpf/limit_table.h"
 
 #include "coverage.h"
 
@@ -147,26 +148,6 @@ struct finding_sum {
 	uint64_t connections; /* of them on a connection of which it was not told before */
 };
 
-/* Losses by cause; names in loss_names[]. Kernel and user causes share one table. */
-enum loss {
-	LOSS_RING_FULL,	      /* ring_full: an event did not fit into the ring buffer */
-	LOSS_LEDGER_ALLOC,    /* ledger_alloc: a socket got no ledger (no memory) */
-	LOSS_TASK_UNREADABLE, /* task_unreadable: the owner's memory could not be read */
-	LOSS_LATE_ATTACH,     /* late_attach: a request was sent before the runtime was known */
-	LOSS_MAP_FULL,	      /* map_full: a process, loop or cancellation did not fit a map */
-	LOSS_LAYOUT,	      /* layout: a task did not look as the layout table says */
-	LOSS_RETURN,	      /* return: a probed call's return was not told (kprobe tier) */
-	LOSS_UNSEEN,	/* unseen: receives passed no hook (splice), the connection is unobserved */
-	LOSS_MPTCP,	/* mptcp: a connection of MPTCP's, unobserved */
-	LOSS_THROTTLED, /* throttled: a process or user had its share of the ring buffer */
-	LOSS_SKIPPED,	/* skipped: the kernel did not run a program, it was running already */
-	LOSS_TRACK_FULL, /* track_full: the collector's own table of connections was full */
-	LOSS_BAD_RECORD, /* bad_record: a record of an unexpected size */
-	LOSS_SINK,	 /* sink: a line could not be written */
-	LOSS_PROBES,	 /* probes: a probe was not attached, for want of descriptors */
-	LOSS_MAX,
-};
-
 /* What this host or this process's privilege takes from a run; words in degraded_names[]. */
 enum degraded {
 	DEGRADED_LOCKDOWN, /* lockdown: lockdown=integrity */
@@ -262,6 +243,10 @@ extern const char *const evidence_names[EVIDENCE_MAX];
 extern const char *const timeline_names[TL_MAX];
 extern const char *const loss_names[LOSS_MAX];
 extern const char *const degraded_names[DEGRADED_MAX];
+/* What has happened; whom that hides, and how it lifts: "" where the loss is no limit's. */
+extern const char *const loss_words[LOSS_MAX];
+extern const char *const loss_hides[LOSS_MAX];
+extern const char *const loss_lifts[LOSS_MAX];
 
 struct view_source_row;
 

@@ -19,6 +19,7 @@ static const struct command {
 	{"replay", cmd_replay, "a recording, as if it happened now; on any machine, without root"},
 	{"probe", cmd_probe, "what this kernel and a process offer"},
 	{"schema", cmd_schema, "the JSON Schema of the events"},
+	{"limits", cmd_limits, "what can be full, what says so, whom it hides and how it lifts"},
 	{NULL, NULL, NULL},
 };
 

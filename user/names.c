@@ -71,23 +71,21 @@ const char *const timeline_names[TL_MAX] = {
 	[TL_BEHIND] = "behind",
 };
 
-const char *const loss_names[LOSS_MAX] = {
-	[LOSS_RING_FULL] = "ring_full",
-	[LOSS_LEDGER_ALLOC] = "ledger_alloc",
-	[LOSS_TASK_UNREADABLE] = "task_unreadable",
-	[LOSS_LATE_ATTACH] = "late_attach",
-	[LOSS_MAP_FULL] = "map_full",
-	[LOSS_LAYOUT] = "layout",
-	[LOSS_RETURN] = "return",
-	[LOSS_UNSEEN] = "unseen",
-	[LOSS_MPTCP] = "mptcp",
-	[LOSS_THROTTLED] = "throttled",
-	[LOSS_SKIPPED] = "skipped",
-	[LOSS_TRACK_FULL] = "track_full",
-	[LOSS_BAD_RECORD] = "bad_record",
-	[LOSS_SINK] = "sink",
-	[LOSS_PROBES] = "probes",
-};
+#define LOSS_NAME(id, name, what, whom, lifts) [LOSS_##id] = name,
+
+const char *const loss_names[LOSS_MAX] = {LOSSES(LOSS_NAME)};
+
+#define LOSS_WORDS(id, name, what, whom, lifts) [LOSS_##id] = what,
+
+const char *const loss_words[LOSS_MAX] = {LOSSES(LOSS_WORDS)};
+
+#define LOSS_HIDES(id, name, what, whom, lifts) [LOSS_##id] = whom,
+
+const char *const loss_hides[LOSS_MAX] = {LOSSES(LOSS_HIDES)};
+
+#define LOSS_LIFTS(id, name, what, whom, lifts) [LOSS_##id] = lifts,
+
+const char *const loss_lifts[LOSS_MAX] = {LOSSES(LOSS_LIFTS)};
 
 const char *const degraded_names[DEGRADED_MAX] = {
 	[DEGRADED_LOCKDOWN] = "lockdown",

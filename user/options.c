@@ -21,6 +21,7 @@ enum {
 	OPT_STRICT,
 	OPT_LEDGERS,
 	OPT_RING,
+	OPT_ROOM,
 	OPT_STATS,
 	OPT_DURATION,
 	OPT_PRECISE,
@@ -115,6 +116,8 @@ static const struct row {
 	 "do not attach hrtimer_expire_entry, hrtimer_start or signal_deliver, of which waits are "
 	 "told that a timeout or a signal ends (repeatable)"},
 	{OPT_RING, "ring-size", "BYTES", FOR_LIVE, "ring buffer, 4K to 256M (default 4M)"},
+	/* For tests of what is full: no map of the recorder holds more. */
+	{OPT_ROOM, "room", "ENTRIES", FOR_LIVE, NULL},
 	{OPT_STATS, "stats", "TIME", FOR_LIVE, "a stats event this often (default 10s, 0s: never)"},
 	{OPT_DURATION, "duration", "TIME", FOR_HOST | FOR_RECORD, "stop after this long"},
 	{OPT_NO_TIMELINE, "no-timeline", NULL, FOR_ALL, "one line a finding, no chart"},
@@ -135,7 +138,7 @@ void options_help(FILE *to, enum command_bit cmd)
 	for (i = 0; i < N_ROWS; i++) {
 		const struct row *r = &rows[i];
 
-		if (!(r->cmds & cmd))
+		if (!(r->cmds & cmd) || !r->help)
 			continue;
 		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", r->val < 256 ? "-" : " ",
 			 r->val < 256 ? r->val : ' ', r->val < 256 ? ", " : "  ", r->name,
@@ -449,6 +452,10 @@ static int apply(struct options *o, int val, const char *s)
 	case OPT_LEDGERS:
 		o->ledgers = true;
 		return 0;
+	case OPT_ROOM:
+		return parse_u64(s, 1, 65536, &o->room)
+			       ? bad("room", s, "a number from 1 to 65536 is wanted")
+			       : 0;
 	case OPT_RING:
 		return parse_size(s, 4096, 256u << 20, &o->ring_size)
 			       ? bad("ring-size", s, "a size from 4K to 256M is wanted")

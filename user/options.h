@@ -36,7 +36,7 @@ struct options {
 	int found_status;     /* of a finding at or above it */
 	bool strict, ledgers, verbose, quiet, ascii, no_timeline, no_memory;
 	int color; /* -1: if stdout is a terminal and NO_COLOR is not set */
-	uint64_t ring_size;
+	uint64_t ring_size, room;
 	uint64_t stats_ns;    /* 0: no periodic stats */
 	uint64_t duration_ns; /* 0: until a signal */
 	enum precise precise;

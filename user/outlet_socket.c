@@ -100,6 +100,7 @@ static void welcome(struct server *s)
 		for (i = 0; i < READERS_MAX && s->readers[i].fd >= 0; i++)
 			;
 		if (i == READERS_MAX) {
+			s->failures++; /* it gets no events */
 			close(fd);
 			continue;
 		}

@@ -50,6 +50,10 @@ static const uint32_t layout[REC_LAYOUT_MAX] = {
 	WAIT_MAX,
 };
 
+/* Losses are appended to, and nothing else in a recording depends on how many there are. */
+#define LAYOUT_LOSSES 21
+#define LAYOUT_SAMPLE 22
+
 static uint32_t checksum(uint32_t crc, const void *data, size_t len)
 {
 	return (uint32_t)crc32(crc, data, (uInt)len);
@@ -127,6 +131,8 @@ struct rec_reader {
 	uint64_t offset; /* of what was read so far */
 	uint64_t seq;
 	size_t used, at; /* of raw */
+	uint32_t losses; /* that its writer knew */
+	struct item_sample sample;
 	bool done;
 	char problem[160];
 	char *stored, *raw; /* they grow with the blocks, to REC_BLOCK_MAX at most */
@@ -151,6 +157,19 @@ static ssize_t fill(struct rec_reader *r, void *dst, size_t len)
 	return (ssize_t)have;
 }
 
+/* Was it written with our layout, but perhaps by one that knew fewer losses? */
+static bool layout_fits(const struct rec_header *h)
+{
+	uint32_t of[REC_LAYOUT_MAX], fewer = LOSS_MAX - h->layout[LAYOUT_LOSSES];
+
+	memcpy(of, h->layout, sizeof(of));
+	if (of[LAYOUT_LOSSES] > LOSS_MAX)
+		return false;
+	of[LAYOUT_LOSSES] = LOSS_MAX;
+	of[LAYOUT_SAMPLE] += fewer * (uint32_t)sizeof(uint64_t);
+	return !memcmp(of, layout, sizeof(layout));
+}
+
 static int check_header(const struct rec_header *h, char *err, size_t errlen)
 {
 	if (memcmp(h->magic, file_magic, sizeof(h->magic))) {
@@ -162,7 +181,7 @@ static int check_header(const struct rec_header *h, char *err, size_t errlen)
 	} else if (h->size != sizeof(*h) ||
 		   !same(h->crc, checksum(0, h, offsetof(struct rec_header, crc)))) {
 		snprintf(err, errlen, "its header is damaged");
-	} else if (memcmp(h->layout, layout, sizeof(layout))) {
+	} else if (!layout_fits(h)) {
 		snprintf(err, errlen,
 			 "it was recorded by a mispair with other kernel records; replay it with "
 			 "the version that recorded it");
@@ -200,6 +219,7 @@ int rec_open(rec_read_fn read, void *ctx, struct rec_reader **out, char *err, si
 		free(r);
 		return e;
 	}
+	r->losses = h.layout[LAYOUT_LOSSES];
 	*out = r;
 	return 0;
 }
@@ -274,6 +294,22 @@ static int next_block(struct rec_reader *r)
 	return 1;
 }
 
+/* A sample of one that knew fewer losses: those that it did not know were not counted. */
+static void widen(struct rec_reader *r, struct rec_view *item)
+{
+	const size_t head = offsetof(struct item_sample, lost) + r->losses * sizeof(uint64_t);
+	const size_t tail = offsetof(struct item_sample, lost) + sizeof(r->sample.lost);
+
+	if (item->kind != ITEM_SAMPLE || r->losses == LOSS_MAX ||
+	    item->len != head + sizeof(r->sample) - tail)
+		return;
+	memset(&r->sample, 0, sizeof(r->sample));
+	memcpy(&r->sample, item->body, head);
+	memcpy((char *)&r->sample + tail, (const char *)item->body + head, item->len - head);
+	item->body = &r->sample;
+	item->len = sizeof(r->sample);
+}
+
 int rec_next(struct rec_reader *r, struct rec_view *item)
 {
 	struct rec_item head;
@@ -290,7 +326,8 @@ int rec_next(struct rec_reader *r, struct rec_view *item)
 	item->len = head.len;
 	item->time_ns = head.time_ns;
 	item->body = r->raw + r->at;
-	if (item_check(head.kind, item->body, head.len))
+	widen(r, item);
+	if (item_check(item->kind, item->body, item->len))
 		return tear(r, r->offset, "an item is not what it says");
 	r->at += (head.len + 7u) & ~7u;
 	if (r->at > r->used)

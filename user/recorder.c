@@ -5,10 +5,13 @@
  *
  * When the flight recorder writes, it puts in front of its ring what a replay could not know: the
  * start, the names of the processes, the runtimes. What is between two such writes is one gap,
- * and none where nothing fell out in between.
+ * and none where nothing fell out in between. Its file takes half of max_size: when that is full it
+ * becomes FILE.1, in place of the one before, and a new one is begun. So the newest findings stay,
+ * and whole ones, however many come.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +23,7 @@
 
 #define FLUSH_NS     1000000000ULL /* what a crash may cost */
 #define AFTER_NS     2000000000ULL /* of what comes after a finding is kept too */
-#define RUNTIMES_MAX 256
+#define RUNTIMES_MAX 256	   /* the newest */
 #define RING_BYTES   (256u << 20)
 
 struct packed {
@@ -35,10 +38,14 @@ struct recorder {
 	char *path;
 	int fd;
 	uint64_t written, seq, failures;
-	bool full;   /* the next blocks are the last that fit */
-	bool closed; /* max_size is reached */
-	bool broken; /* the disk would not have it */
-	bool direct; /* pack to the file, not to the ring */
+	uint64_t limit;	  /* of the file */
+	uint64_t missing; /* blocks that did not fit into it */
+	uint64_t shorter; /* blocks that fell out of the ring before their time */
+	uint64_t turned;  /* files that became FILE.1 */
+	bool full;	  /* the next blocks are the last that fit */
+	bool closed;	  /* max_size is reached */
+	bool broken;	  /* the disk would not have it */
+	bool direct;	  /* pack to the file, not to the ring */
 
 	char *buf, *out; /* items; room to pack them */
 	size_t used;
@@ -78,8 +85,10 @@ static void write_block(struct recorder *r, const char *bytes, size_t len)
 		r->failures++;
 		return;
 	}
-	if (r->closed || r->written + len > r->o.max_size) {
-		r->closed = true;
+	if (r->closed || r->written + len > r->limit) {
+		/* The flight recorder may find room for another one. */
+		r->closed = !r->o.keep_ns;
+		r->missing++;
 		return;
 	}
 	while (done < len) {
@@ -99,7 +108,51 @@ static void write_block(struct recorder *r, const char *bytes, size_t len)
 	r->written += len;
 	r->seq++;
 	/* The end of the run shall find its room. */
-	r->full = r->written + 2 * rec_stored_max(REC_BLOCK_MAX) > r->o.max_size;
+	r->full = r->written + 2 * rec_stored_max(REC_BLOCK_MAX) > r->limit;
+}
+
+/* A new file at PATH, with its header. The descriptor, or -errno. */
+static int begin_file(const char *path, int flags)
+{
+	int e, fd = open(path, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+	struct rec_header h;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	rec_header_fill(&h);
+	n = write(fd, &h, sizeof(h));
+	if (n == sizeof(h))
+		return fd;
+	e = n < 0 ? -errno : -EIO;
+	close(fd);
+	return e;
+}
+
+/* The file becomes FILE.1, and another one is begun. It is made first: if that fails, all stays. */
+static bool turn_over(struct recorder *r)
+{
+	char old[PATH_MAX], fresh[PATH_MAX];
+	int fd;
+
+	if (snprintf(old, sizeof(old), "%s.1", r->path) >= (int)sizeof(old) ||
+	    snprintf(fresh, sizeof(fresh), "%s.new", r->path) >= (int)sizeof(fresh))
+		return false;
+	fd = begin_file(fresh, O_EXCL);
+	if (fd < 0)
+		return false;
+	if (rename(r->path, old) || rename(fresh, r->path)) {
+		unlink(fresh);
+		close(fd);
+		return false;
+	}
+	close(r->fd);
+	r->fd = fd;
+	r->written = sizeof(struct rec_header);
+	r->seq = 0;
+	r->begun = false;
+	r->turned++;
+	return true;
 }
 
 static void ring_drop_oldest(struct recorder *r)
@@ -136,8 +189,10 @@ static void ring_add(struct recorder *r, const char *bytes, size_t len)
 	r->newest = p;
 	r->ring_bytes += len;
 	while (r->oldest != p &&
-	       (r->oldest->last_ns + r->o.keep_ns < from || r->ring_bytes > RING_BYTES))
+	       (r->oldest->last_ns + r->o.keep_ns < from || r->ring_bytes > RING_BYTES)) {
+		r->shorter += r->oldest->last_ns + r->o.keep_ns >= from;
 		ring_drop_oldest(r);
+	}
 }
 
 static void pack(struct recorder *r)
@@ -187,7 +242,14 @@ static void remember(struct recorder *r, enum item_kind kind, uint64_t now, cons
 		((struct item_start *)(void *)r->start)->continued = 1;
 		r->start_len = len;
 		r->start_ns = now;
-	} else if (kind == ITEM_RUNTIME && r->n_runtimes < RUNTIMES_MAX) {
+	} else if (kind == ITEM_RUNTIME) {
+		if (r->n_runtimes == RUNTIMES_MAX) {
+			r->n_runtimes--;
+			memmove(r->runtimes, r->runtimes + 1,
+				(size_t)r->n_runtimes * sizeof(*r->runtimes));
+			memmove(r->runtime_ns, r->runtime_ns + 1,
+				(size_t)r->n_runtimes * sizeof(*r->runtime_ns));
+		}
 		memcpy(&r->runtimes[r->n_runtimes], body, sizeof(*r->runtimes));
 		r->runtime_ns[r->n_runtimes++] = now;
 	}
@@ -229,9 +291,18 @@ static void write_preface(struct recorder *r, const struct core *core)
 
 static void write_ring(struct recorder *r, const struct core *core)
 {
+	const size_t preface = rec_stored_max(REC_BLOCK_CUT); /* as a rule */
 	struct packed *p;
 
 	pack(r);
+	/* More than a whole file takes: what is newest stays. */
+	while (r->oldest && r->oldest->next && r->ring_bytes + preface > r->limit) {
+		r->missing++;
+		ring_drop_oldest(r);
+	}
+	if (r->begun && r->written + r->ring_bytes + (r->dropped ? preface : 0) > r->limit &&
+	    turn_over(r))
+		r->dropped = true;
 	/* Nothing has fallen out and the file has the rest: the ring continues it. */
 	if (r->dropped)
 		write_preface(r, core);
@@ -278,6 +349,16 @@ bool recorder_full(const struct recorder *r)
 	return r && r->full && !r->o.keep_ns;
 }
 
+uint64_t recorder_missing(const struct recorder *r)
+{
+	return r ? r->missing : 0;
+}
+
+uint64_t recorder_short(const struct recorder *r)
+{
+	return r ? r->shorter : 0;
+}
+
 uint64_t recorder_failures(const struct recorder *r)
 {
 	return r ? r->failures : 0;
@@ -289,10 +370,14 @@ static void report_end(const struct recorder *r)
 		return;
 	if (r->o.keep_ns && !r->begun)
 		fprintf(stderr, "mispair: no finding, so nothing was kept in %s\n", r->path);
+	else if (r->turned)
+		fprintf(stderr,
+			"mispair: recorded %llu bytes in %s, and what came before in %s.1\n",
+			(unsigned long long)r->written, r->path, r->path);
 	else
 		fprintf(stderr, "mispair: recorded %llu bytes in %s%s\n",
 			(unsigned long long)r->written, r->path,
-			r->closed || r->full ? "; --max-size was reached" : "");
+			r->closed || (r->full && !r->o.keep_ns) ? "; --max-size was reached" : "");
 }
 
 void recorder_close(struct recorder *r, const struct core *core)
@@ -320,7 +405,6 @@ void recorder_close(struct recorder *r, const struct core *core)
 
 int recorder_new(const struct recorder_opts *o, struct recorder **out, char *err, size_t errlen)
 {
-	struct rec_header h;
 	struct recorder *r = calloc(1, sizeof(*r));
 	int e;
 
@@ -335,15 +419,15 @@ int recorder_new(const struct recorder_opts *o, struct recorder **out, char *err
 	r->runtime_ns = calloc(RUNTIMES_MAX, sizeof(*r->runtime_ns));
 	if (!r->path || !r->buf || !r->out || !r->runtimes || !r->runtime_ns)
 		goto no_memory;
-	r->fd = open(o->path, O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	rec_header_fill(&h);
-	if (r->fd < 0 || write(r->fd, &h, sizeof(h)) != sizeof(h)) {
-		e = -errno;
+	r->limit = o->keep_ns ? o->max_size / 2 : o->max_size;
+	r->fd = begin_file(o->path, O_TRUNC);
+	if (r->fd < 0) {
+		e = r->fd;
 		snprintf(err, errlen, "cannot write the recording %s: %s", o->path, strerror(-e));
 		recorder_close(r, NULL);
 		return e;
 	}
-	r->written = sizeof(h);
+	r->written = sizeof(struct rec_header);
 	*out = r;
 	return 0;
 no_memory:

@@ -13,8 +13,9 @@ struct core;
 
 struct recorder_opts {
 	const char *path;
-	uint64_t max_size; /* of the file; at least RECORDER_SIZE_MIN */
-	uint64_t keep_ns;  /* 0: everything. Else the flight recorder, with so long a memory */
+	/* Of the file, of the flight recorder's both files; at least RECORDER_SIZE_MIN. */
+	uint64_t max_size;
+	uint64_t keep_ns; /* 0: everything. Else the flight recorder, with so long a memory */
 };
 
 #define RECORDER_SIZE_MIN (512u << 10)
@@ -32,6 +33,9 @@ void recorder_tick(struct recorder *r, const struct core *core, uint64_t now);
 /* max_size is near: end the run, and its end is in the recording too. */
 bool recorder_full(const struct recorder *r);
 uint64_t recorder_failures(const struct recorder *r); /* blocks that could not be written */
+uint64_t recorder_missing(const struct recorder *r);  /* ... that did not fit into max_size */
+/* Blocks that the flight recorder could not remember as long as it should. */
+uint64_t recorder_short(const struct recorder *r);
 /* Last words on stderr, if there is a CORE. */
 void recorder_close(struct recorder *r, const struct core *core);
 

@@ -264,9 +264,7 @@ static int open_tier(struct session *s, const struct session_opts *opts, char *e
 	bpf_map__set_max_entries(s->skel->maps.ring, ring_bytes(opts->ring_size));
 	bpf_map__set_max_entries(s->skel->maps.socket_index, sockets_max(s->tier));
 	s->processes_max = processes_max();
-	bpf_map__set_max_entries(s->skel->maps.procs, s->processes_max);
-	bpf_map__set_max_entries(s->skel->maps.runtimes, s->processes_max);
-	bpf_map__set_max_entries(s->skel->maps.tree, s->processes_max);
+	session_size_maps(s, opts->room);
 	choose_programs(s, opts, can.unix_works);
 	list_hooks(s);
 	e = mispair_bpf__load(s->skel);
@@ -594,6 +592,11 @@ static int sum_percpu(struct session *s, int fd, uint64_t *out, __u32 n)
 int session_losses(struct session *s, uint64_t out[KLOSS_MAX])
 {
 	return sum_percpu(s, bpf_map__fd(s->skel->maps.losses), out, KLOSS_MAX);
+}
+
+int session_added(struct session *s, uint64_t out[ADDED_MAX])
+{
+	return sum_percpu(s, bpf_map__fd(s->skel->maps.added), out, ADDED_MAX);
 }
 
 int session_counters(struct session *s, uint64_t out[CNT_MAX])

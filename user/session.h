@@ -19,6 +19,7 @@ struct session_probe;
 
 struct session_opts {
 	size_t ring_size;	/* bytes; rounded up to a power of two of pages */
+	uint32_t room;		/* entries that a map holds at most, 0: as many as it should */
 	struct filters filters; /* copied */
 	bool ledgers;		/* EV_LEDGER for every TCP socket at its end */
 	bool verbose;		/* libbpf's own log at debug level */
@@ -74,7 +75,7 @@ int session_loop_forget(struct session *s, uint32_t tgid, uint32_t id, uint64_t 
  * thousand, from where the call before has ended. The recorder deletes them itself at their end; a
  * program that the kernel did not run, because another ran on that CPU, leaves some.
  */
-void session_sweep(struct session *s);
+void session_sweep(struct session *s, uint64_t now_ns);
 /* Takes TGID into the tree that a filter follows. */
 int session_follow(struct session *s, uint32_t tgid);
 
@@ -98,9 +99,16 @@ void session_throttled(struct session *s,
 		       void (*fn)(void *ctx, const struct throttled_key *of,
 				  const struct throttled *what),
 		       void *ctx);
+/* Calls of adapters' functions by process TGID, if it has this ID; else none. 0 or -errno. */
+int session_calls_of(struct session *s, uint32_t tgid, uint32_t id, uint32_t out[ADAPTER_MAX]);
 
 /* Sums over CPUs. */
 int session_losses(struct session *s, uint64_t out[KLOSS_MAX]);
+/*
+ * Adds to LOST what was pushed out of maps, or forgotten to make room in them, so far. Every pass.
+ * 0 or -errno.
+ */
+int session_pushed_out(struct session *s, uint64_t now_ns, uint64_t lost[LOSS_MAX]);
 int session_counters(struct session *s, uint64_t out[CNT_MAX]);
 /* Times that the kernel did not run one of our programs because it was running on that CPU. */
 uint64_t session_skipped(const struct session *s);

@@ -4,6 +4,7 @@
 #define MISPAIR_SESSION_INT_H
 
 /* The skeleton names types that events.h defines. */
+#include "pushed.h"
 #include "session.h"
 #include "tiers.h"
 #include "worker.h"
@@ -12,12 +13,14 @@
 #define HOOKS_MAX 24
 
 /* Where the next look for what is gone begins in a map. */
-#define SWEPT_MAPS 12
+#define SWEPT_MAPS 13
 #define SWEPT_KEY  32 /* no key is longer */
 
 struct sweep {
 	char next[SWEPT_KEY];
 	bool going;
+	uint64_t full;	     /* times that it was full, as of the sweep before */
+	uint32_t seen, held; /* entries met in this round, and in the whole one before */
 };
 
 _Static_assert(sizeof(struct cancel_key) <= SWEPT_KEY && sizeof(struct loop_key) <= SWEPT_KEY,
@@ -29,6 +32,8 @@ struct session {
 	struct walk *walk;
 	uint32_t processes_max;
 	struct sweep swept[SWEPT_MAPS];
+	struct pushed pushed[ADDED_MAX];
+	uint64_t forgotten[LOSS_MAX]; /* by the sweep, to make room */
 	struct worker *worker;
 	session_event_fn fn;
 	void *ctx;
@@ -44,6 +49,11 @@ struct session {
 	uint32_t probes, probes_max; /* the first: atomic */
 	uint64_t unprobed;	     /* atomic */
 };
+
+/* Entries that were added to LRU maps so far. 0 or -errno. */
+int session_added(struct session *s, uint64_t out[ADDED_MAX]);
+/* Sizes of maps, none larger than MOST unless that is 0; before load. */
+void session_size_maps(struct session *s, uint32_t most);
 
 /* A probe that is attached. */
 struct session_link {

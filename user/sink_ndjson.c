@@ -25,8 +25,10 @@
 #include "outlet_file.h"
 #include "wallclock.h"
 
-#define SCHEMA	    "mispair.event/1"
-#define OUTLETS_MAX 8
+#define SCHEMA	      "mispair.event/1"
+#define OUTLETS_MAX   8
+/* Losses that stats always tell; those after them, where there were some. */
+#define LOSSES_ALWAYS (LOSS_PROBES + 1)
 
 struct ndjson {
 	struct sink sink;
@@ -298,6 +300,8 @@ static void put_stats(struct line *l, const struct run_stats *s)
 		}
 	}
 	for (c = 0; c < LOSS_MAX; c++) {
+		if (c >= LOSSES_ALWAYS && !s->lost[c])
+			continue;
 		snprintf(key, sizeof(key), "mispair.lost.%s", loss_names[c]);
 		put_u64(l, key, s->lost[c]);
 	}
@@ -575,6 +579,15 @@ static void on_stats(void *ctx, const struct run_stats *s)
 	emit(n, &l);
 }
 
+/* Whom a limit hides, and how it lifts. */
+static void put_limit(struct line *l, enum loss cause)
+{
+	if (!*loss_hides[cause])
+		return;
+	put_str(l, "mispair.lost.hides", loss_hides[cause]);
+	put_str(l, "mispair.lost.lifts", loss_lifts[cause]);
+}
+
 static void on_lost(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count, uint64_t total)
 {
 	struct ndjson *n = ctx;
@@ -584,6 +597,8 @@ static void on_lost(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count
 	put_str(&l, "mispair.lost.reason", cause < LOSS_MAX ? loss_names[cause] : "unknown");
 	put_u64(&l, "mispair.lost.count", count);
 	put_u64(&l, "mispair.lost.total", total);
+	if (cause < LOSS_MAX)
+		put_limit(&l, cause);
 	emit(n, &l);
 }
 
@@ -601,6 +616,7 @@ static void on_throttled(void *ctx, const struct throttled_report *r)
 	put_known(&l, "mispair.process.comm", r->comm, sizeof(r->comm));
 	put_known(&l, "container.id", r->container_id, sizeof(r->container_id));
 	put_u64(&l, "mispair.user.id", r->uid);
+	put_limit(&l, LOSS_THROTTLED);
 	emit(n, &l);
 }
 

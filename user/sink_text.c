@@ -47,25 +47,6 @@ struct text {
 	size_t w_process, w_peer;
 };
 
-/* What each loss means to somebody who did not write this program. */
-static const char *const loss_words[LOSS_MAX] = {
-	[LOSS_RING_FULL] = "events did not fit into the ring buffer",
-	[LOSS_LEDGER_ALLOC] = "the kernel had no memory to follow a socket",
-	[LOSS_TASK_UNREADABLE] = "an owner's memory could not be read",
-	[LOSS_LATE_ATTACH] = "requests were sent before the runtime was known",
-	[LOSS_MAP_FULL] = "a process, a loop or a cancellation did not fit into a map",
-	[LOSS_LAYOUT] = "a task did not look as its layout table says",
-	[LOSS_THROTTLED] = "a process or user had its share of the ring buffer",
-	[LOSS_RETURN] = "the kernel did not tell how a probed call ended",
-	[LOSS_UNSEEN] = "connections took replies in a way that no hook sees (splice)",
-	[LOSS_MPTCP] = "connections of MPTCP are not observed",
-	[LOSS_SKIPPED] = "the kernel skipped a program that was running already",
-	[LOSS_TRACK_FULL] = "the table of connections was full",
-	[LOSS_BAD_RECORD] = "a record had an unexpected size",
-	[LOSS_SINK] = "lines of output could not be written",
-	[LOSS_PROBES] = "probes were not attached, for want of descriptors",
-};
-
 /* Why a process is not watched in full, in a few words (coverage_sentence() has all of them). */
 static const char *const coverage_reason_words[COVERED_REASONS] = {
 	[COVERED_NOT_KNOWN] = "not known",
@@ -452,6 +433,8 @@ static void on_lost(void *ctx, uint64_t time_ns, enum loss cause, uint64_t count
 	row_fmt(&r, "%" PRIu64 " now, %" PRIu64 " in all", count, total);
 	if (cause < LOSS_MAX)
 		row_fmt(&r, ": %s", loss_words[cause]);
+	if (cause < LOSS_MAX && *loss_hides[cause])
+		row_fmt(&r, "; this hides %s", loss_hides[cause]);
 	end(t, &r);
 	flush(t);
 }
@@ -567,7 +550,7 @@ static bool summary_losses(struct text *t, const struct run_stats *s)
 		if (!s->lost[c])
 			continue;
 		/* A line that was not written is no gap in what we know. */
-		evidence |= c != LOSS_SINK;
+		evidence |= c != LOSS_SINK && strncmp(loss_hides[c], "nobody", 6) != 0;
 		begin(t, &r);
 		row_put(&r, "  ");
 		row_color(&r, SGR_ALARM);
@@ -576,6 +559,8 @@ static bool summary_losses(struct text *t, const struct run_stats *s)
 		row_fmt(&r, "%12" PRIu64 "  %s", s->lost[c], loss_names[c]);
 		row_color(&r, NULL);
 		row_fmt(&r, ": %s", loss_words[c]);
+		if (*loss_hides[c])
+			row_fmt(&r, "; this hides %s", loss_hides[c]);
 		end(t, &r);
 		any = true;
 	}

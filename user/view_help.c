@@ -86,6 +86,29 @@ static void columns(struct view_page *p)
 		entry(p, 16, STYLE_ACCENT, view_columns[i].title, view_columns[i].help);
 }
 
+/* What was lost so far, whom that hides, and how it lifts. */
+static void losses(struct view_page *p)
+{
+	const uint64_t *lost = p->v->stats.lost;
+	char text[512];
+	bool any = false;
+	int i;
+
+	for (i = 0; i < LOSS_MAX; i++) {
+		if (!lost[i])
+			continue;
+		if (!any)
+			view_page_heading(p, "Lost so far");
+		any = true;
+		if (*loss_hides[i])
+			snprintf(text, sizeof(text), "%s; this hides %s; it lifts: %s",
+				 loss_words[i], loss_hides[i], loss_lifts[i]);
+		else
+			snprintf(text, sizeof(text), "%s", loss_words[i]);
+		entry(p, 24, STYLE_WARN, loss_names[i], text);
+	}
+}
+
 void view_help(struct view *v, int height)
 {
 	struct view_page p = {.v = v, .height = height};
@@ -100,6 +123,7 @@ void view_help(struct view *v, int height)
 			      " mispair %s: which client connections can hand out somebody else's "
 			      "reply?",
 			      v->version);
+		losses(&p);
 		view_page_heading(&p, "Keys");
 		list(&p, 18, keys);
 		view_page_heading(&p, "Verdicts");

@@ -6,6 +6,7 @@ import itertools
 import pathlib
 
 import cases_fair
+import cases_limits
 import cases_process as cases
 import harness
 import poisoner
@@ -125,4 +126,16 @@ def flood(args, log):
                 seconds=FLOOD_SECONDS)
 
 
-PARTS = {"flood": flood, "exec": exec_, "churn": churn, "poison": poison, "swap": swap, "children": children}
+def limits(args, log):
+    """Each limit in its real size, and half a minute of what is called too often."""
+    count = Count(log)
+    for name in list(cases_limits.WHOLE)[:amount(args, len(cases_limits.WHOLE))]:
+        log(f"{name}")
+        count.run(name, args, cases_limits.the_limit_is_told_by_its_name_and_lifts, name,
+                  whole=True)
+    count.run("probed again", args, cases_limits.who_called_too_often_is_probed_again)
+    return count.all_passed()
+
+
+PARTS = {"flood": flood, "exec": exec_, "churn": churn, "poison": poison, "swap": swap, "children": children,
+         "limits": limits}

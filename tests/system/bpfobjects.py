@@ -78,6 +78,9 @@ class Map:
             key.value, at = following.value, ctypes.addressof(key)
         raise RuntimeError(f"map {self.name} has no end")
 
+    def stop(self):
+        self.close()
+
     def close(self):
         os.close(self.fd)
 

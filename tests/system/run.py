@@ -19,7 +19,7 @@ import harness
 # How much longer than usual an emulated machine may take before it is a failure.
 SLOWER = 8
 # In the order of what a reader wants to know first.
-FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_fair", "cases_life",
+FILES = ("cases_asyncio", "cases_counts", "cases_loss", "cases_limits", "cases_fair", "cases_life",
          "cases_process", "cases_bad_input", "cases_refuse", "cases_traffic", "cases_judge", "cases_export", "cases_record",
          "cases_files", "cases_sinks", "cases_view", "cases_coverage", "cases_adapters", "cases_waits", "cases_tiers")
 

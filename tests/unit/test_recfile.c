@@ -189,6 +189,59 @@ static void another_layout_is_refused_with_the_reason(void **state)
 	assert_non_null(strstr(problem, "format"));
 }
 
+/* Losses are appended to; a sample of an older writer has fewer, and all else is as it was. */
+static void a_sample_of_fewer_losses_is_read_as_the_same(void **state)
+{
+	enum { FEWER = 12 };
+	const size_t gone = (LOSS_MAX - FEWER) * sizeof(uint64_t);
+	struct item_sample s, *got;
+	char raw[sizeof(s) + 64], body[sizeof(s)], err[256];
+	struct rec_header *h;
+	struct rec_reader *r;
+	struct rec_view v;
+	struct file f;
+	size_t i, head;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	for (i = 0; i < FEWER; i++)
+		s.lost[i] = 100 + i;
+	s.counters[CNT_MAX - 1] = 7;
+	s.cpu_ns = 8;
+	s.rss_bytes = 9;
+	memset(&f, 0, sizeof(f));
+	h = (struct rec_header *)(void *)f.bytes;
+	rec_header_fill(h);
+	for (i = 0; i < REC_LAYOUT_MAX; i++) {
+		if (h->layout[i] == sizeof(s))
+			h->layout[i] -= (uint32_t)gone;
+		else if (h->layout[i] == LOSS_MAX)
+			h->layout[i] = FEWER;
+	}
+	h->crc = (uint32_t)crc32(0, (void *)h, offsetof(struct rec_header, crc));
+	f.len = sizeof(*h);
+	head = offsetof(struct item_sample, lost) + FEWER * sizeof(uint64_t);
+	memcpy(body, &s, head);
+	memcpy(body + head, (char *)&s + head + gone, sizeof(s) - head - gone);
+	add_block(&f, raw, put_item(raw, ITEM_SAMPLE, 1, body, (uint32_t)(sizeof(s) - gone)), 0);
+
+	assert_int_equal(rec_open(read_file, &f, &r, err, sizeof(err)), 0);
+	assert_int_equal(rec_next(r, &v), 1);
+	assert_int_equal(v.kind, ITEM_SAMPLE);
+	assert_int_equal(v.len, sizeof(s));
+	got = (struct item_sample *)(uintptr_t)v.body;
+	assert_memory_equal(got, &s, sizeof(s));
+	assert_int_equal(rec_next(r, &v), 0);
+	assert_null(rec_problem(r));
+	rec_close(r);
+	/* One that knows more has counted what we could not tell. */
+	h->layout[21] = LOSS_MAX + 1;
+	h->layout[22] = (uint32_t)sizeof(s) + 8;
+	h->crc = (uint32_t)crc32(0, (void *)h, offsetof(struct rec_header, crc));
+	f.at = 0;
+	assert_int_equal(rec_open(read_file, &f, &r, err, sizeof(err)), -EBADMSG);
+}
+
 static void a_missing_block_is_noticed(void **state)
 {
 	char problem[256];
@@ -313,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_torn_tail_costs_no_more_than_its_block),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
 		cmocka_unit_test(another_layout_is_refused_with_the_reason),
+		cmocka_unit_test(a_sample_of_fewer_losses_is_read_as_the_same),
 		cmocka_unit_test(a_missing_block_is_noticed),
 		cmocka_unit_test(items_that_lie_are_not_handed_out),
 		cmocka_unit_test(a_start_is_read_as_it_was_written),

@@ -43,7 +43,7 @@ struct key {
 		N("mispair.lost.ledger_alloc"), N("mispair.lost.task_unreadable"),                 \
 		N("mispair.lost.late_attach"), N("mispair.lost.map_full"),                         \
 		N("mispair.lost.layout"), N("mispair.lost.return"), N("mispair.lost.skipped"), N("mispair.lost.track_full"),                            \
-		N("mispair.lost.bad_record"), N("mispair.lost.sink"), N("mispair.lost.probes"), N("mispair.lost.unseen"), N("mispair.lost.mptcp"), N("mispair.lost.throttled"), N("mispair.events"),         \
+		N("mispair.lost.bad_record"), N("mispair.lost.sink"), N("mispair.lost.probes"), N("mispair.events"),         \
 		N("mispair.cpu_ns")
 
 static const struct key finding_keys[] = {

@@ -420,7 +420,8 @@ static void start_runtime_ledger_and_loss_are_a_line_each(void **state)
 		"12:00:01.123 ledger open                 app[7]            10.0.0.9:6379          "
 		"asked 3 got 2  sent 99 B received 50 B  adopted  multiplexed  unobserved\n"
 		"12:00:01.123 LOST ring_full              4 now, 40 in all: "
-		"events did not fit into the ring buffer\n");
+		"events did not fit into the ring buffer; this hides the connections of these "
+		"events, which are called unobserved\n");
 	assert_null(x->sink->stats);
 }
 
@@ -458,7 +459,8 @@ static void the_summary_counts_and_names_what_was_lost(void **state)
 		"    DIRTY                   0          20           3\n"
 		"  good endings   5 closed, 6 drained\n"
 		"  unobserved     2\n"
-		"  LOST                     40  ring_full: events did not fit into the ring buffer\n"
+		"  LOST                     40  ring_full: events did not fit into the ring buffer; "
+		"this hides the connections of these events, which are called unobserved\n"
 		"                            1  sink: lines of output could not be written\n"
 		"                 Sockets that this concerns are called unobserved; findings on them may "
 		"be missing.\n");
