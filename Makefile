@@ -65,6 +65,7 @@ UNIT_track             := $(call USER,correlate correlate_rest track pools story
 UNIT_verdict           := $(call USER,verdict)
 UNIT_describe          := $(call USER,describe)
 UNIT_hostcheck         := $(call USER,hostcheck names)
+UNIT_recorder          := $(call USER,recorder recfile item)
 UNIT_pushed            := $(call USER,pushed)
 UNIT_queue             := $(call USER,queue)
 UNIT_elfsyms           := $(call USER,elfsyms elfstart gopcln)
