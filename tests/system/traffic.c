@@ -107,15 +107,25 @@ static void exactly(int fd, char *buf, bool out)
 	}
 }
 
-static void serve(int listener, const struct kind *k)
+/* Ends with PARENT, which may have ended before it could be asked for that. */
+static void end_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+}
+
+static void serve(int listener, const struct kind *k, pid_t parent)
 {
 	struct sockaddr_storage from;
 	socklen_t len;
 	char buf[SIZE];
 	ssize_t n;
+	pid_t self;
 	int fd;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	end_with(parent);
+	self = getpid();
 	if (k->type == SOCK_DGRAM) {
 		for (;;) {
 			len = sizeof(from);
@@ -132,7 +142,7 @@ static void serve(int listener, const struct kind *k)
 			close(fd);
 			continue;
 		}
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with(self);
 		if (k->both)
 			k->both(fd, true);
 		for (;;) {
@@ -524,6 +534,7 @@ static const struct kind kinds[] = {
 static void start_server(const struct kind *k)
 {
 	int queue = 16, s = socket(k->family, k->type, k->protocol);
+	pid_t self = getpid();
 	union addr a;
 
 	if (s < 0)
@@ -536,7 +547,7 @@ static void start_server(const struct kind *k)
 	if ((k->type != SOCK_DGRAM && listen(s, 16)) || getsockname(s, &server_at.sa, &server_len))
 		die("listen");
 	if (!fork())
-		serve(s, k);
+		serve(s, k, self);
 	close(s);
 }
 
@@ -557,13 +568,14 @@ int client_socket(const struct kind *k)
 
 static int pair_client(const struct kind *k)
 {
+	pid_t self = getpid();
 	int ends[2];
 	char buf[SIZE];
 
 	if (socketpair(k->family, k->type, 0, ends))
 		die("socketpair");
 	if (!fork()) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with(self);
 		close(ends[0]);
 		for (;;) {
 			exactly(ends[1], buf, false);
