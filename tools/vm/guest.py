@@ -34,6 +34,9 @@ MACHINES = {
 # One CPU: while one patches the kernel's text (a tracepoint is enabled), TCG lets the other run into
 # the half-patched instruction.
 PARALLEL = ["-accel", "tcg,thread=single", "-smp", "1"]
+# Several are for what shows only where two run at once. Whoever has the kernel patch its text in such
+# a guest takes all but the first away meanwhile.
+SEVERAL = ["-accel", "tcg,thread=multi", "-smp"]
 # One virtual nanosecond is one instruction of the guest, and two boots of one image are the same.
 COUNTED = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-smp", "1",
            "-seed", "42", "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
@@ -75,21 +78,27 @@ def _no_orphan():
         signal.signal(signal.SIGTERM, before)
 
 
-def _command(kernel, machine, initrd, console, counted, append):
+def _processors(counted, processors):
+    if counted:
+        return COUNTED
+    return PARALLEL if processors == 1 else [*SEVERAL, str(processors)]
+
+
+def _command(kernel, machine, initrd, console, cpus, append):
     program = shutil.which(machine.program)
     if not program:
         raise Unavailable(f"{machine.program} is not installed")
     words = [f"console={machine.console}", "panic=-1", "quiet", "random.trust_cpu=on"]
     # Fewer indirect jumps through thunks, which are slow to emulate; where instructions are counted
     # the kernel is as people run it.
-    words.append("nokaslr" if counted else "mitigations=off")
+    words.append("nokaslr" if cpus == COUNTED else "mitigations=off")
     if kernel.arch == "arm64":
         second = ["-serial", f"file:{console}", "-chardev", "stdio,id=out,signal=off",
                   "-device", "pci-serial,chardev=out"]
     else:
         second = ["-serial", f"file:{console}", "-chardev", "stdio,id=out,signal=off",
                   "-serial", "chardev:out"]
-    return [program, *machine.options, *(COUNTED if counted else PARALLEL), "-m", "1G",
+    return [program, *machine.options, *cpus, "-m", "1G",
             "-kernel", str(kernel.image), "-initrd", str(initrd),
             "-append", " ".join(words + append), *second, "-display", "none",
             "-monitor", "none", "-nodefaults", "-no-reboot", "-net", "none"]
@@ -133,10 +142,11 @@ def _once(command, console, limit, sink):
     return status
 
 
-def run(kernel, under_test, command, *, environment=None, counted=False, append=(), limit=600,
-        sink=print):
+def run(kernel, under_test, command, *, environment=None, counted=False, processors=1, append=(),
+        limit=600, sink=print):
     """Runs COMMAND in a guest that has UNDER_TEST; gives the command's exit status.
 
+    COUNTED guests have one processor, whatever PROCESSORS says.
     A guest that did not come as far as the command is tried once more: a boot in about 200 panics
     under emulation with several threads. A command that began is never repeated.
     """
@@ -147,7 +157,8 @@ def run(kernel, under_test, command, *, environment=None, counted=False, append=
         with open(initrd, "wb") as out, open(userland.base(kernel.arch), "rb") as base:
             shutil.copyfileobj(base, out)
             out.write(under_test.bytes())
-        qemu = _command(kernel, machine, initrd, console, counted, list(append))
+        qemu = _command(kernel, machine, initrd, console, _processors(counted, processors),
+                        list(append))
         with one_at_a_time(), _no_orphan():
             try:
                 return _once(qemu, console, limit, sink)
