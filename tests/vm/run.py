@@ -88,6 +88,16 @@ def what_the_tables_say_passes():
     check(not list(signatures.check_sources()), f"{list(signatures.check_sources())}")
 
 
+def no_program_walks_over_sockets():
+    text = signatures.sources()
+    check(set(signatures.ITERATOR.findall(text)) == signatures.ITERATORS,
+          f"not the iterators that are allowed: {signatures.ITERATOR.findall(text)}")
+    for section in ("iter/tcp", "?iter/tcp", "iter.s/tcp", "iter/udp", "iter/unix",
+                    "iter/bpf_sk_storage_map", "iter/sockmap", "iter/netlink"):
+        found = list(signatures.check_iterators(f'{text}\nSEC("{section}")\nint walk(void *ctx)'))
+        check(len(found) == 1, f"{section} gave {found}")
+
+
 def a_function_with_other_arguments_is_told():
     other = ("struct sock *", "int")
     for functions in ({"tcp_sendmsg": other}, {"unix_stream_recvmsg": None},

@@ -70,6 +70,11 @@ SOME_VERSIONS = {
 # Kinds of programs whose section names a function or a tracepoint of the kernel.
 SECTION = re.compile(r'SEC\("\??(tp_btf|raw_tp|fentry|fexit|kprobe|kretprobe)/(\w+)"\)')
 
+# Iterators, also those that may sleep, and which of them there may be. One over TCP sockets takes
+# references on request sockets whose count is still 0, and the kernel then uses what was freed.
+ITERATOR = re.compile(r'"\??iter(?:\.s)?/([^"]*)"')
+ITERATORS = {"task_file"}
+
 
 def chosen(words):
     """SERIES[/ARCH] as (series, arch); all of the matrix if there are none."""
@@ -81,15 +86,20 @@ def version(kernel):
     return tuple(map(int, re.match(r"(\d+)\.(\d+)", kernel.release).groups()))
 
 
-def hooks_in_the_sources():
-    for path in sorted((TREE / "bpf").glob("*.[ch]")):
-        for kind, name in SECTION.findall(path.read_text()):
-            yield kind, name
+def sources():
+    return "\n".join(path.read_text() for path in sorted((TREE / "bpf").glob("*.[ch]")))
+
+
+def check_iterators(text):
+    """No program walks over the sockets of the host."""
+    for name in sorted(set(ITERATOR.findall(text)) - ITERATORS):
+        yield f"bpf/ has an iterator over {name}; there may be one over {', '.join(ITERATORS)}"
 
 
 def check_sources():
     """A hook that is in the programs and not in the tables would never be checked."""
-    for kind, name in sorted(set(hooks_in_the_sources())):
+    yield from check_iterators(sources())
+    for kind, name in sorted(set(SECTION.findall(sources()))):
         table = TRACEPOINTS if kind in ("tp_btf", "raw_tp") else FUNCTIONS
         if name not in table:
             yield f"bpf/ hooks {kind}/{name}, which tools/vm/signatures.py does not know"
