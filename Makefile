@@ -29,7 +29,7 @@ all: $(BUILD)/mispair ## build/mispair, the one binary
 # ---- the program ----
 
 # The recorder, and the programs of tests and benchmarks.
-vpath %.bpf.c bpf tests/kernel tools/bench/floor tests/corpus/untold
+vpath %.bpf.c bpf tests/kernel tools/bench/floor tests/corpus/untold tests/vm
 
 $(BUILD)/bpf/%.bpf.o: %.bpf.c $(BPFHDRS)
 	@mkdir -p $(@D)
@@ -126,7 +126,7 @@ WORKLOADS  := $(patsubst tests/corpus/%.c,$(BUILD)/tests/%,$(wildcard tests/corp
 	      $(patsubst tools/bench/%.c,$(BUILD)/tests/%,$(wildcard tools/bench/*.c))
 HELPERS    := $(BUILD)/tests/kafka_mock # of this host's tests, no guest's
 # Processes that come, go and change while they are traced.
-HELPERS    += $(addprefix $(BUILD)/tests/,crowd filler flood headless launcher process_as swapper traffic)
+HELPERS    += $(addprefix $(BUILD)/tests/,connects crowd filler flood headless launcher process_as swapper traffic)
 
 $(BUILD)/tests/%: tests/corpus/%.c $(wildcard tests/corpus/*.h)
 	@mkdir -p $(@D)
@@ -142,10 +142,15 @@ $(BUILD)/tests/%: tools/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
 
-# Helpers with programs of their own: what any tracer costs, and what no program hears of.
-BPF_HELPERS := floor untold
+$(BUILD)/tests/%: tests/vm/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE $< -o $@ -pthread
+
+# Helpers with programs of their own: what any tracer costs, what no program hears of, and, for guests
+# only, a walk over all TCP sockets.
+BPF_HELPERS := floor untold walktcp
 HELPERS     += $(BPF_HELPERS:%=$(BUILD)/tests/%)
-vpath %.c tools/bench/floor tests/corpus/untold
+vpath %.c tools/bench/floor tests/corpus/untold tests/vm
 
 $(BUILD)/bpf/untold.bpf.o $(BUILD)/tests/untold: tests/corpus/untold/untold.h
 
@@ -221,12 +226,12 @@ check-vm: ## every kernel of the matrix in QEMU, amd64 and arm64; root
 	$(Q)$(MAKE) --no-print-directory all guest-tests
 	$(Q)tools/check.sh $(BUILD) vm-all
 
-check-long: ## hours of processes and relays; root (PARTS="innocents churn soak", FRESH=1)
+check-long: ## hours of processes, relays and connections; root (PARTS="innocents soak walk", FRESH=1)
 	$(Q)tools/install-deps.sh long
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)/usr/bin/python3 tests/long/run.py --mispair $(BUILD)/mispair --binaries $(BUILD)/tests \
 		--state $(BUILD)/check-long --soak-minutes $(or $(SOAK_MINUTES),60) \
-		$(if $(FRESH),--fresh) $(PARTS)
+		--walk-minutes $(or $(WALK_MINUTES),60) $(if $(FRESH),--fresh) $(PARTS)
 
 bench-vm: all guest-tests ## cost in guest instructions, against tools/vm/baseline.json
 	$(Q)/usr/bin/python3 tools/vm/bench.py --binary $(BUILD)/mispair --tests $(BUILD)/tests

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the long tests: the rules about processes and the stock programs that nobody may accuse, again
-and again, and an hour of a busy host.
+and again, an hour of a busy host, and an hour of connections in a guest.
 
 run.py [PART...]. A part that passed on this very commit with this very binary is skipped. One line
 a part, and a closing line.
@@ -23,8 +23,10 @@ import harness  # noqa: E402
 import innocents  # noqa: E402
 import parts  # noqa: E402
 import soak  # noqa: E402
+import walk  # noqa: E402
 
-PARTS = {**parts.PARTS, "innocents": innocents.innocents, "soak": soak.soak}
+PARTS = {**parts.PARTS, "innocents": innocents.innocents, "soak": soak.soak,
+         "walk": walk.walk}
 
 
 class Stamps:
@@ -86,6 +88,7 @@ def arguments():
     parser.add_argument("--share", type=float, default=1, metavar="X",
                         help="do only this share of each part but soak, to try it out")
     parser.add_argument("--soak-minutes", type=float, default=60, metavar="N")
+    parser.add_argument("--walk-minutes", type=float, default=60, metavar="N")
     parser.add_argument("--mispair", type=pathlib.Path, default=TREE / "build" / "mispair")
     parser.add_argument("--binaries", type=pathlib.Path, default=TREE / "build" / "tests")
     parser.add_argument("--state", type=pathlib.Path, default=TREE / "build" / "check-long",

@@ -14,6 +14,7 @@ import traceback
 TREE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "tools" / "vm"))
 sys.path.insert(1, str(TREE / "tests" / "system"))
+sys.path += [str(TREE / "tests" / "long")]
 
 import bench  # noqa: E402
 import btf  # noqa: E402
@@ -24,6 +25,8 @@ import kernels  # noqa: E402
 import matrix  # noqa: E402
 import signatures  # noqa: E402
 import vmlinux_h  # noqa: E402
+import walk  # noqa: E402
+import walks  # noqa: E402
 from harness import Skip, check  # noqa: E402
 
 AMD64 = kernels.Kernel("6.12", "amd64", "6.12.1-cloud-amd64", None)
@@ -264,10 +267,50 @@ def a_guests_exit_status_is_read_from_its_line():
     check(not guest.STATUS.search("vm: exit status of something"), "not a status")
 
 
+ADDITION = "refcount_t: addition on 0; use-after-free."
+WALKED = {"seconds": 4.0, "connections": 3000, "walks": 300,
+          "statuses": {"walktcp": 0, "connects": 0}, "said": [
+              "cut here", ADDITION, "WARNING: CPU: 1 PID: 154 at lib/refcount.c:25", " <TASK>",
+              " bpf_iter_tcp_established_batch+0x15e/0x180"]}
+TRACED = {"seconds": 3600.0, "connections": 90, "exchanges": 100, "gave_up": 9, "wrong": 2,
+          "said": ["smpboot: CPU 1 is now offline", "watchdog: BUG: soft lockup - CPU#1 stuck"],
+          "lived": True, "statuses": {"connects": 0, "mispair": 0}, "stderr": "", "lost": {},
+          "passes": 7000, "pass_s": {walk.LONGEST: 0.02}, "indexed_most": 5, "sockets": 90,
+          "requests": 109, "replies": 100, "findings": {'kind="reused",confidence="likely"': 2}}
+
+
+def refused(judge, told):
+    try:
+        judge(told, walks.COMPLAINT)
+    except AssertionError:
+        return True
+    return False
+
+
+def a_guest_that_does_not_complain_of_a_walk_shows_nothing():
+    check(not refused(walk.judge_old, WALKED), "what a kernel has said is not accepted")
+    for change in ({"said": []}, {"said": WALKED["said"][2:]}, {"said": WALKED["said"][:-1]},
+                   {"statuses": {"walktcp": 1, "connects": 0}}):
+        check(refused(walk.judge_old, WALKED | change), f"accepted: {change}")
+
+
+def an_hour_beside_mispair_is_judged_by_the_kernels_words_and_by_the_counts():
+    check(not refused(walk.judge_new, TRACED), "a good hour is not accepted")
+    for change in ({"said": WALKED["said"]}, {"said": ["BUG: unable to handle page fault"]},
+                   {"lived": False}, {"statuses": {"connects": 0, "mispair": 3}},
+                   {"statuses": {"connects": 1, "mispair": 0}}, {"lost": {'reason="sink"': 1.0}},
+                   {"passes": 0}, {"indexed_most": 0}, {"sockets": 89}, {"requests": 110},
+                   {"replies": 99}, {"findings": {}},
+                   {"findings": {'kind="reused",confidence="likely"': 3}},
+                   {"findings": {'kind="reused",confidence="likely"': 2,
+                                 'kind="dirty",confidence="certain"': 1}}):
+        check(refused(walk.judge_new, TRACED | change), f"accepted: {change}")
+
+
 def tests():
     for name, thing in globals().items():
         if callable(thing) and getattr(thing, "__module__", "") == __name__ \
-                and name not in ("tests", "main", "elf_with", "FakeTypes"):
+                and name not in ("tests", "main", "elf_with", "refused", "FakeTypes"):
             yield name, thing
 
 
