@@ -30,14 +30,14 @@ ROWS = {
     "procs": Row("filler", "processes"),
     "tree": Row("filler", "children"),
     "cancelled": Row("filler.py", "cancels", ("--precise", "always"), 20_000),
-    "loops": Row("filler.py", "loops", (), 17_000),
+    "loops": Row("filler.py", "loops", (), 20_000),
     "stepping": Row("filler.py", "steps", ("--no-memory",)),
     "ended": Row("filler.py", "ends", ("--no-memory",), 60_000),
     "signals": Row("filler", "signals"),
     "waits": Row("filler", "waits"),
     "probed_waits": Row("filler", "cancels"),
     "adoptables": Row("filler", "connections"),
-    "unix_clients": Row("filler", "unix", (), 18_000),
+    "unix_clients": Row("filler", "unix"),
     "keyed_ledgers": Row("filler", "connections", (), None, "kprobe"),
     "calls": Row("filler", "calls", (), None, "kprobe"),
     "tracks": Row("filler", "suspects", (), 8_400),
@@ -256,6 +256,8 @@ def the_limit_is_told_by_its_name_and_lifts(context, name, whole=False):
         return under_run(context, row, told, number, options)
     trace = context.trace(*options)
     filler = early or fill(context, trace, row, number)
+    if whole:
+        filler.said("full")
     wait_until(lambda: losses(trace, told["loss"]), START_LIMIT, f"{told['loss']} is told")
     told_well(losses(trace, told["loss"])[0], told)
     filler.stop()

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import sys
 import threading
+import time
 
 
 def connected():
@@ -26,7 +27,8 @@ async def ask(ends):
 
 
 def loops(number, ends):
-    """Each sends once. Closed ones stay where they are, so that no two have one address.
+    """Each sends once, and still runs when mispair looks. Closed ones stay where they are, so that
+    no two have one address.
 
     A thread has a task of its own that runs all the time: where there is one loop only, it is
     nobody's question on which thread it runs.
@@ -40,9 +42,14 @@ def loops(number, ends):
     threading.Thread(target=lambda: asyncio.run(run()), daemon=True).start()
     running.wait()
     kept = []
+
+    async def ask_and_stay():
+        await ask(ends)
+        time.sleep(0.003)
+
     for _ in range(number):
         loop = asyncio.new_event_loop()
-        loop.run_until_complete(ask(ends))
+        loop.run_until_complete(ask_and_stay())
         loop.close()
         kept.append(loop)
     return kept
